@@ -1,0 +1,59 @@
+/* model.h: a Llama-architecture model as ft computes with it: its sizes, and views of its weight
+ * matrices in the mapped file. Checked once at opening: every tensor present, of the right shape
+ * and a type that ft decodes, sizes consistent. Nothing is copied.
+ */
+#ifndef FT_MODEL_H
+#define FT_MODEL_H
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "model/gguf.h"
+#include "model/quant.h"
+
+#include <stddef.h>
+
+/* A weight matrix of `rows` outputs by `cols` inputs, row after row: y = W x. */
+typedef struct ft_weight {
+    ft_type type;
+    size_t rows, cols;
+    const void *data;
+} ft_weight;
+
+/* The seven matrices of a layer that LoRA may adapt, in this order everywhere. */
+enum ft_target { FT_Q, FT_K, FT_V, FT_O, FT_GATE, FT_UP, FT_DOWN, FT_TARGETS };
+
+/* PEFT's names: "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj". */
+const char *ft_target_peft_name(enum ft_target t);
+/* As users type them: "q", "k", "v", "o", "gate", "up", "down". */
+const char *ft_target_name(enum ft_target t);
+
+typedef struct ft_layer {
+    ft_weight w[FT_TARGETS];
+    const float *attn_norm, *mlp_norm;     /* C floats each */
+} ft_layer;
+
+typedef struct ft_model {
+    size_t L, C, H, H_kv, D, F, V;   /* layers, channels, heads, key/value heads, head size, MLP, vocabulary */
+    size_t context;                  /* longest sequence the model was made for */
+    float rope_theta, rms_eps;
+    ft_layer *layers;                /* L of them */
+    ft_weight embedding;             /* V x C */
+    ft_weight head;                  /* V x C; the embedding itself when tied */
+    int tied;
+    const float *final_norm;         /* C floats */
+    float *rope_factors;             /* D/2 frequency divisors (rope_freqs.weight), or NULL: 1 */
+    ft_gguf *gguf;                   /* owned: metadata for tokenizer and template */
+    ft_digest digest;                /* ft_gguf_digest */
+} ft_model;
+
+/* Errors: FT_ERR_NOINPUT, FT_ERR_DATA (architecture not "llama": the message says what it is). */
+int ft_model_open(ft_model **m, const char *path, ft_err *e) FT_MUST_CHECK;
+void ft_model_free(ft_model **m);
+
+/* GGUF stores the rows of q and k of Llama models per head as (pair, half) where Hugging Face and
+ * PEFT have (half, pair): GGUF row h*D + 2i + s is PEFT row h*D + s*(D/2) + i. Moves `rows` rows
+ * of `cols` floats from one order to the other; n_heads = H for q, H_kv for k. src != dst. */
+void ft_rows_from_peft(const float *src, float *dst, size_t n_heads, size_t D, size_t cols);
+void ft_rows_to_peft(const float *src, float *dst, size_t n_heads, size_t D, size_t cols);
+
+#endif
