@@ -115,8 +115,6 @@ void cli_result_text(const char *key, const char *v);
 /* Text results on standard output, buffered and checked. */
 ft_out *cli_stdout(void);
 void cli_print(const char *fmt, ...) FT_PRINTF(1, 2);
-/* Appends s as a JSON string (quotes included, control characters escaped) to b. */
-void cli_json_string(ft_buf *b, const char *s, size_t n);
 
 /* Prints the last line on stderr, closes standard output checked. Returns: 0, or fails. */
 int cli_end(void);
