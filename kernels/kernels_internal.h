@@ -1,0 +1,51 @@
+/* kernels_internal.h: the members of the kernel families, named ft_k_<op>_<isa>. Only dispatch.c
+ * and tests/kernels include it; everybody else calls through the table of kernels.h, where the
+ * contract of each op stands. */
+#ifndef FT_KERNELS_INTERNAL_H
+#define FT_KERNELS_INTERNAL_H
+
+#include "kernels/kernels.h"
+
+/* What the processor and the operating system support, as groups that ft uses together. */
+struct ft_cpu {
+    int avx2;      /* AVX2, FMA, F16C; the system saves ymm                         */
+    int avx512;    /* and AVX-512 F, BW, VL, DQ, VNNI, BF16; the system saves zmm    */
+};
+struct ft_cpu ft_cpu_detect(void);
+
+/* Declares one op for one instruction set with the type it has in the table. */
+#define FT_K(op, isa) extern __typeof__(*((ft_kernels *)0)->op) ft_k_##op##_##isa
+
+FT_K(dequant_f16, ref);
+FT_K(dequant_bf16, ref);
+FT_K(dequant_q8_0, ref);
+FT_K(dequant_q4_0, ref);
+FT_K(dequant_q4_1, ref);
+FT_K(dequant_f16, avx2);
+FT_K(dequant_bf16, avx2);
+FT_K(dequant_q8_0, avx2);
+FT_K(dequant_q4_0, avx2);
+FT_K(dequant_q4_1, avx2);
+FT_K(dequant_f16, avx512);
+FT_K(dequant_bf16, avx512);
+FT_K(dequant_q8_0, avx512);
+FT_K(dequant_q4_0, avx512);
+FT_K(dequant_q4_1, avx512);
+
+FT_K(rmsnorm, ref);
+FT_K(rmsnorm_back, ref);
+FT_K(rope, ref);
+FT_K(rope_back, ref);
+FT_K(swiglu, ref);
+FT_K(swiglu_back, ref);
+FT_K(softmax, ref);
+FT_K(softmax_again, ref);
+FT_K(max, ref);
+FT_K(sum_exp, ref);
+FT_K(dot, ref);
+FT_K(axpy, ref);
+FT_K(scale, ref);
+FT_K(sum_squares, ref);
+FT_K(adamw, ref);
+
+#endif
