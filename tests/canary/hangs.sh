@@ -1,0 +1,3 @@
+# Never ends.
+echo "ok - first"
+sleep 1000

@@ -1,0 +1,2 @@
+# Runs no case at all.
+exit 0
