@@ -53,6 +53,11 @@ typedef struct ft_kernels {
     float (*sum_exp)(const float *x, float shift, size_t n);
 
     float (*dot)(const float *a, const float *b, size_t n);
+    /* y[i*ldy + j] = dot of row i of x (rows ldx apart, m of them) and row j of w (rows k apart, n
+     * of them), both of k elements. The bits of an element depend on its two rows only, not on m,
+     * n or where it stands. */
+    void (*dot_rows)(const float *x, size_t ldx, size_t m, const float *w, size_t n, size_t k,
+                     float *y, size_t ldy);
     void (*axpy)(float a, const float *x, float *y, size_t n);     /* y += a * x */
     void (*scale)(float a, float *x, size_t n);                    /* x *= a     */
     double (*sum_squares)(const float *x, size_t n);
