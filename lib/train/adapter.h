@@ -3,8 +3,8 @@
  * The header's `extra` says what it is: {method: "lora", rank, alpha, dropout, targets: [names],
  * layers, base: bin digest of the model it is bound to (absent: bound by shape), transform: ""}.
  * Records are {name, shape: [rows, cols], offset, data: bin of little-endian f32}: a tensor may take
- * several records of at most 8 MiB, offset counting elements. Names and row order are PEFT's:
- * base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight.
+ * several records of at most 8 MiB, offset counting elements. Names (targets' as well: "q_proj") and
+ * row order are PEFT's: base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight.
  */
 #ifndef FT_ADAPTER_H
 #define FT_ADAPTER_H
@@ -22,7 +22,8 @@
 int ft_adapter_read(ft_lora **l, const ft_model *m, const char *path, ft_pool *pool,
                     ft_reader **reader, const char **warning, ft_err *e) FT_MUST_CHECK;
 
-/* Fills the header fields for an adapter of this lora; `extra` is built in *buf. */
+/* Fills the header fields for an adapter of this lora; `extra` is built in *buf, which must live
+ * as long as the header is used. */
 int ft_adapter_header(const ft_lora *l, const ft_model *m, ft_header *h, ft_buf *buf,
                       ft_err *e) FT_MUST_CHECK;
 

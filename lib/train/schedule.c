@@ -1,0 +1,25 @@
+#include "train/schedule.h"
+
+#include <math.h>
+
+static const double pi = 3.14159265358979323846;
+
+uint64_t ft_schedule_warmup(double share_or_steps, uint64_t total)
+{
+    double steps = share_or_steps < 1 ? ceil((double)total * share_or_steps)
+                                      : floor(share_or_steps);
+    if (!(steps > 0))
+        return 0;
+    return steps >= (double)total ? total : (uint64_t)steps;
+}
+
+double ft_schedule_lr(const ft_schedule *s, uint64_t step)
+{
+    double progress;
+    if (step < s->warmup)
+        return s->peak * ((double)step / (double)s->warmup);
+    if (step >= s->total)
+        return 0;
+    progress = (double)(step - s->warmup) / (double)(s->total - s->warmup);
+    return s->peak * (0.5 * (1.0 + cos(pi * progress)));
+}
