@@ -1,11 +1,11 @@
 /* history.h: where a stream came from, as a graph whose nodes are named by digest.
  *
  * A node is a map with these keys in this order: tool, version, kind, options, seed (if any),
- * records, digest (of the record bytes), inputs (sorted ids; files as nodes of tool "file" with
- * options {role} and their digest). Its id is the XXH3-128 of exactly those msgpack bytes, so a
- * node that was altered no longer fits the id under which its successors name it. In the history
- * array each node stands as [id, node], inputs before what was made of them; equal nodes of two
- * branches are kept once.
+ * records, digest (of the record bytes), inputs (ids, sorted, each once). An input that is no
+ * stream is a node {tool: "file", options: {role}, digest, inputs: []}. A node's id is the XXH3-128
+ * of exactly its msgpack bytes, so one that was altered no longer fits the id under which its
+ * successors name it. In the history array each node stands as [id, node], inputs before what was
+ * made of them; equal nodes of two branches are kept once.
  */
 #ifndef FT_HISTORY_H
 #define FT_HISTORY_H
