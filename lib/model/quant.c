@@ -1,0 +1,173 @@
+#include "model/quant.h"
+
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+static const ft_type_info infos[] = {
+    {FT_F32, "f32", 1, 4},    {FT_F16, "f16", 1, 2},    {FT_BF16, "bf16", 1, 2},
+    {FT_Q8_0, "q8_0", 32, 34}, {FT_Q4_0, "q4_0", 32, 18}, {FT_Q4_1, "q4_1", 32, 20}};
+
+const ft_type_info *ft_type_info_of(uint32_t type)
+{
+    for (size_t i = 0; i < sizeof infos / sizeof infos[0]; i++)
+        if (infos[i].type == type)
+            return &infos[i];
+    return NULL;
+}
+
+const ft_type_info *ft_type_info_by_name(const char *name)
+{
+    for (size_t i = 0; i < sizeof infos / sizeof infos[0]; i++)
+        if (strcmp(infos[i].name, name) == 0)
+            return &infos[i];
+    return NULL;
+}
+
+void ft_dequantise(ft_type type, const void *src, float *dst, size_t n)
+{
+    const ft_kernels *k = ft_kernels_get();
+    switch (type) {
+    case FT_F32:
+        if (n)
+            memcpy(dst, src, n * sizeof *dst);
+        break;
+    case FT_F16: k->dequant_f16(src, dst, n); break;
+    case FT_BF16: k->dequant_bf16(src, dst, n); break;
+    case FT_Q8_0: k->dequant_q8_0(src, dst, n); break;
+    case FT_Q4_0: k->dequant_q4_0(src, dst, n); break;
+    case FT_Q4_1: k->dequant_q4_1(src, dst, n); break;
+    }
+}
+
+static uint32_t bits_of(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+static void put16(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
+
+/* Rounds to nearest even. A carry out of the mantissa goes on into the exponent, and from there to
+ * infinity, which is just what rounding wants. */
+static uint32_t half_of(float f)
+{
+    uint32_t u = bits_of(f), sign = u >> 16 & 0x8000, a = u & 0x7fffffff;
+    if (a > 0x7f800000)
+        return sign | 0x7e00 | (a >> 13 & 0x1ff);
+    if (a >= 0x47800000)                   /* 2^16 and more, infinity */
+        return sign | 0x7c00;
+    if (a < 0x38800000) {                  /* below 2^-14: the result is a multiple of 2^-24 */
+        float magic = 0.5f;                /* whose last place is 2^-24, so adding it rounds  */
+        float r = fabsf(f) + magic;
+        return sign | (bits_of(r) - bits_of(magic));
+    }
+    a += 0xfff + (a >> 13 & 1);
+    return sign | ((a >> 13) - (112u << 10));
+}
+
+static uint32_t bf16_of(float f)
+{
+    uint32_t u = bits_of(f);
+    if ((u & 0x7fffffff) > 0x7f800000)
+        return u >> 16 | 0x40;
+    return (u + 0x7fff + (u >> 16 & 1)) >> 16;
+}
+
+/* v truncated to a whole number in [0, top]; NaN gives 0. */
+static uint8_t nibble(float v, float top)
+{
+    if (!(v >= 0))
+        return 0;
+    return (uint8_t)(v < top ? v : top);
+}
+
+static float inverse(float d)
+{
+    return d != 0 ? 1.0f / d : 0.0f;
+}
+
+static void q8_0_block(const float *x, uint8_t *p)
+{
+    float largest = 0, d, id;
+    for (size_t j = 0; j < 32; j++)
+        largest = fmaxf(largest, fabsf(x[j]));
+    d = largest / 127;
+    id = inverse(d);
+    put16(p, half_of(d));
+    for (size_t j = 0; j < 32; j++) {
+        float q = roundf(x[j] * id);
+        q = q < -127 ? -127 : q <= 127 ? q : 127;      /* NaN: 127 */
+        p[2 + j] = (uint8_t)(int8_t)q;
+    }
+}
+
+/* The weight of largest magnitude, the first of equals, becomes exactly -8 d. */
+static void q4_0_block(const float *x, uint8_t *p)
+{
+    float largest = 0, signed_largest = 0, d, id;
+    for (size_t j = 0; j < 32; j++)
+        if (fabsf(x[j]) > largest) {
+            largest = fabsf(x[j]);
+            signed_largest = x[j];
+        }
+    d = signed_largest / -8;
+    id = inverse(d);
+    put16(p, half_of(d));
+    for (size_t j = 0; j < 16; j++)
+        p[2 + j] = (uint8_t)(nibble(x[j] * id + 8.5f, 15) |
+                             nibble(x[j + 16] * id + 8.5f, 15) << 4);
+}
+
+static void q4_1_block(const float *x, uint8_t *p)
+{
+    float min = x[0], max = x[0], d, id;
+    for (size_t j = 1; j < 32; j++) {
+        min = x[j] < min ? x[j] : min;
+        max = x[j] > max ? x[j] : max;
+    }
+    d = (max - min) / 15;
+    id = inverse(d);
+    put16(p, half_of(d));
+    put16(p + 2, half_of(min));
+    for (size_t j = 0; j < 16; j++)
+        p[4 + j] = (uint8_t)(nibble((x[j] - min) * id + 0.5f, 15) |
+                             nibble((x[j + 16] - min) * id + 0.5f, 15) << 4);
+}
+
+void ft_quantise(ft_type type, const float *src, void *dst, size_t n)
+{
+    uint8_t *p = dst;
+    switch (type) {
+    case FT_F32:
+        if (n)
+            memcpy(dst, src, n * sizeof *src);
+        break;
+    case FT_F16:
+        for (size_t i = 0; i < n; i++)
+            put16(p + 2 * i, half_of(src[i]));
+        break;
+    case FT_BF16:
+        for (size_t i = 0; i < n; i++)
+            put16(p + 2 * i, bf16_of(src[i]));
+        break;
+    case FT_Q8_0:
+        for (size_t i = 0; i < n; i += 32, p += 34)
+            q8_0_block(src + i, p);
+        break;
+    case FT_Q4_0:
+        for (size_t i = 0; i < n; i += 32, p += 18)
+            q4_0_block(src + i, p);
+        break;
+    case FT_Q4_1:
+        for (size_t i = 0; i < n; i += 32, p += 20)
+            q4_1_block(src + i, p);
+        break;
+    }
+}
