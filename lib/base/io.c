@@ -368,6 +368,11 @@ int ft_out_is_file(const ft_out *out)
     return out->tmp != NULL;
 }
 
+const char *ft_out_path(const ft_out *out)
+{
+    return out->tmp;
+}
+
 /* Makes the rename itself durable. */
 static int sync_folder_of(const char *path, ft_err *e)
 {

@@ -58,6 +58,10 @@ const char *ft_out_name(const ft_out *out);
 int ft_out_is_tty(const ft_out *out);
 int ft_out_is_file(const ft_out *out);    /* a regular file that will be replaced atomically */
 
+/* Returns: where a file's bytes are until ft_out_commit, for reading back what was flushed; NULL
+ * when it is no file. */
+const char *ft_out_path(const ft_out *out);
+
 /* Flushes, syncs, renames, syncs the folder, closes; each step checked. Frees *out either way
  * (NULL). Errors: FT_ERR_IO; the old file is then still there. */
 int ft_out_commit(ft_out **out, ft_err *e) FT_MUST_CHECK;
