@@ -286,7 +286,14 @@ static int open_output_fd(ft_out *out, const char *path, ft_err *e)
     return open_temporary(out, e);
 }
 
-int ft_out_open(ft_out **result, const char *path, ft_err *e)
+static int open_in_place(ft_out *out, const char *path, ft_err *e)
+{
+    out->fd = open_retry(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    return out->fd < 0 ? ft_err_sys(e, FT_ERR_CREATE, errno, "cannot create %s", path) : 0;
+}
+
+static int open_by(ft_out **result, const char *path,
+                   int (*open_fd)(ft_out *out, const char *path, ft_err *e), ft_err *e)
 {
     ft_out *out = ft_new(1, sizeof *out, e);
     int rc;
@@ -296,13 +303,23 @@ int ft_out_open(ft_out **result, const char *path, ft_err *e)
     out->fd = -1;
     out->slot = -1;
     out->name = ft_strndup(path, strlen(path), e);
-    rc = out->name ? open_output_fd(out, path, e) : FT_ERR_NOMEM;
+    rc = out->name ? open_fd(out, path, e) : FT_ERR_NOMEM;
     if (rc < 0) {
         ft_out_abandon(&out);
         return rc;
     }
     *result = out;
     return 0;
+}
+
+int ft_out_open(ft_out **result, const char *path, ft_err *e)
+{
+    return open_by(result, path, open_output_fd, e);
+}
+
+int ft_out_open_log(ft_out **result, const char *path, ft_err *e)
+{
+    return open_by(result, path, open_in_place, e);
 }
 
 int ft_out_flush(ft_out *out, ft_err *e)

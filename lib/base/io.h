@@ -47,6 +47,9 @@ void ft_in_close(ft_in **in);             /* accepts NULL, sets NULL */
 /* Opens an output: a path, or standard output for "-". Buffered. Owns: the caller, until
  * ft_out_commit or ft_out_abandon. Errors: FT_ERR_CREATE. */
 int ft_out_open(ft_out **out, const char *path, ft_err *e) FT_MUST_CHECK;
+/* Opens a file that is written in place and visible while it grows, as a log is: no temporary, and
+ * what was written stays when the program fails. Errors: FT_ERR_CREATE. */
+int ft_out_open_log(ft_out **out, const char *path, ft_err *e) FT_MUST_CHECK;
 int ft_out_write(ft_out *out, const void *p, size_t n, ft_err *e) FT_MUST_CHECK;
 int ft_out_flush(ft_out *out, ft_err *e) FT_MUST_CHECK;
 

@@ -85,8 +85,13 @@ static int write_tensor(const tensor *x, const float *data, ft_writer *w, ft_buf
     char name[128];
     size_t n = x->rows * x->cols;
     int rc = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(data[i]))
+            rc = FT_ERR_NUMERIC;
     snprintf(name, sizeof name, "%s%zu.%s.%s.lora_%c.weight", prefix, x->layer,
              block_of(x->target), ft_target_peft_name(x->target), x->is_b ? 'B' : 'A');
+    if (rc < 0)
+        return ft_err_set(e, rc, "%s: a value is not finite", name);
     for (size_t at = 0; at < n && rc == 0; at += RECORD_FLOATS) {
         ft_buf_clear(b);
         ft_mp_put_map(b, 4);
@@ -353,7 +358,7 @@ static int bind(ft_lora *l, const ft_model *m, ft_reader *in, ft_err *e)
     int rc = came ? 0 : FT_ERR_NOMEM;
     while (rc == 0 && (rc = ft_reader_next(in, &record, e)) == 0)
         if ((rc = bind_record(record, l, m, came, e)) < 0)
-            ft_err_wrap(e, "record %llu of %s", (unsigned long long)ft_reader_records(in) - 1,
+            ft_err_wrap(e, "record %llu of %s", (unsigned long long)ft_reader_records(in),
                         ft_reader_name(in));
     if (rc == FT_EOS && (rc = bind_end(l, m, came, e)) < 0)
         ft_err_wrap(e, "%s", ft_reader_name(in));

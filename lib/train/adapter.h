@@ -27,7 +27,8 @@ int ft_adapter_read(ft_lora **l, const ft_model *m, const char *path, ft_pool *p
 int ft_adapter_header(const ft_lora *l, const ft_model *m, ft_header *h, ft_buf *buf,
                       ft_err *e) FT_MUST_CHECK;
 
-/* Writes all tensors as records. params: l->params or a saved copy of it. */
+/* Writes all tensors as records. params: l->params or a saved copy of it.
+ * Errors: FT_ERR_NUMERIC for a value that is not finite; those of ft_writer_put. */
 int ft_adapter_write(const ft_lora *l, const ft_model *m, const float *params, ft_writer *w,
                      ft_err *e) FT_MUST_CHECK;
 

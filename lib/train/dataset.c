@@ -68,6 +68,8 @@ int ft_dataset_add(ft_dataset *d, ft_mp record, ft_err *e)
             ft_err_wrap(e, "segment %zu", d->n_examples - before);
     if (rc < 0)
         return rc;
+    if (d->n_examples == before)
+        return 0;                         /* a row without segments is none */
     if (d->widest < d->n_examples - before)
         d->widest = d->n_examples - before;
     d->row_at[++d->n_rows] = d->n_examples;

@@ -1,0 +1,61 @@
+/* train_plan.h: what a training run will take, before it takes it: how rows become steps and
+ * micro-batches, memory by purpose, and the time to expect. */
+#ifndef FT_TRAIN_PLAN_H
+#define FT_TRAIN_PLAN_H
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "model/model.h"
+#include "nn/lora.h"
+#include "nn/transformer.h"
+#include "train/dataset.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FT_MICRO_TOKENS 2048       /* tokens in a micro-batch when the user sets no --micro */
+
+typedef struct ft_train_config {
+    double lr;                     /* peak of the schedule                                     */
+    double warmup;                 /* share of all steps when < 1, else steps                   */
+    double decay, clip;            /* AdamW's decoupled decay; largest gradient norm, 0: any     */
+    uint64_t batch;                /* a step ends at the first row boundary at or after so many
+                                    * examples, and at the end of an epoch                      */
+    uint64_t micro;                /* examples computed at once; 0: FT_MICRO_TOKENS tokens       */
+    uint64_t epochs, seed;
+    uint64_t val_every;            /* steps; 0: only at the end                                 */
+    int shuffle;
+} ft_train_config;
+
+typedef struct ft_train_plan {     /* bytes, but for the last two */
+    size_t weights;                /* the base, mapped                                          */
+    size_t adapter;                /* its parameters, and the best ones when there is validation */
+    size_t optimiser;              /* gradient and two moments                                  */
+    size_t activations, scratch;   /* of the transformer                                        */
+    size_t data;                   /* index of the rows and the order of an epoch               */
+    size_t peak;                   /* sum of all                                                */
+    uint64_t steps, tokens;        /* of the whole run, validation not counted                  */
+} ft_train_plan;
+
+/* Returns: where the step that begins at place `from` of an epoch's order ends. */
+size_t ft_train_step_end(const ft_dataset *d, const size_t *order, size_t from, uint64_t batch);
+
+/* Fills the order of rows of an epoch, counted from 0. */
+void ft_train_order(const ft_dataset *d, const ft_train_config *cfg, uint64_t epoch,
+                    size_t *order);
+
+/* Returns: most tokens of a micro-batch and of a sequence, over both data sets (val may be NULL). */
+ft_nn_limits ft_train_limits(const ft_dataset *train, const ft_dataset *val,
+                             const ft_train_config *cfg);
+
+/* Works out the plan. Errors: FT_ERR_NOMEM; FT_ERR_USAGE when there are over 2^32 - 1 steps. */
+int ft_train_plan_for(const ft_model *m, const ft_lora *l, const ft_dataset *train,
+                      const ft_dataset *val, const ft_train_config *cfg, unsigned threads,
+                      ft_train_plan *plan, ft_err *e) FT_MUST_CHECK;
+
+/* Measures the speed of this machine: one forward and backward pass over the first examples, some
+ * hundred tokens. seconds receives the time that all tokens of the plan would take so. */
+int ft_train_time(const ft_model *m, ft_lora *l, ft_dataset *train, const ft_train_plan *plan,
+                  ft_pool *pool, double *seconds, ft_err *e) FT_MUST_CHECK;
+
+#endif

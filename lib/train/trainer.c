@@ -1,0 +1,253 @@
+#define _POSIX_C_SOURCE 200809L
+#include "train/trainer.h"
+
+#include "base/mem.h"
+#include "train/optim.h"
+#include "train/schedule.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+struct ft_trainer {
+    ft_lora *lora;
+    ft_dataset *train, *val;
+    ft_train_config cfg;
+    ft_pool *pool;
+    ft_nn *nn;
+    ft_nn_limits limits;
+    ft_schedule schedule;
+    ft_adamw *adamw;
+    float *grads, *best;       /* best: NULL without validation */
+    uint64_t step, best_step;
+    double best_loss;
+    size_t *order;             /* rows of this epoch              */
+    size_t order_at;           /* place of the next step's first  */
+    uint64_t epoch;            /* counted from 0                  */
+    size_t *list;              /* examples of this step           */
+    size_t n_list, list_cap;
+    ft_batch batch;
+};
+
+static int take_memory(ft_trainer *t, const ft_model *m, ft_err *e)
+{
+    size_t n = t->lora->n_params;
+    if (!(t->grads = ft_new_aligned(n, sizeof *t->grads, e)) ||
+        !(t->order = ft_new(t->train->n_rows, sizeof *t->order, e)) ||
+        (t->val && !(t->best = ft_new(n, sizeof *t->best, e))))
+        return FT_ERR_NOMEM;
+    if (ft_adamw_new(&t->adamw, n, e) < 0)
+        return FT_ERR_NOMEM;
+    return ft_nn_new(&t->nn, m, t->lora, t->pool, &t->limits, e);
+}
+
+int ft_trainer_new(ft_trainer **out, const ft_model *m, ft_lora *l, ft_dataset *train,
+                   ft_dataset *val, const ft_train_config *cfg, ft_pool *pool, ft_err *e)
+{
+    ft_train_plan plan;
+    ft_trainer *t = ft_new(1, sizeof *t, e);
+    int rc;
+    *out = NULL;
+    if (!t)
+        return FT_ERR_NOMEM;
+    t->lora = l;
+    t->train = train;
+    t->val = val;
+    t->cfg = *cfg;
+    t->pool = pool;
+    t->best_loss = INFINITY;
+    t->limits = ft_train_limits(train, val, cfg);
+    rc = ft_train_plan_for(m, l, train, val, cfg, ft_pool_threads(pool), &plan, e);
+    if (rc == 0)
+        rc = take_memory(t, m, e);
+    if (rc < 0) {
+        ft_trainer_free(&t);
+        return rc;
+    }
+    t->schedule = (ft_schedule){cfg->lr, ft_schedule_warmup(cfg->warmup, plan.steps), plan.steps};
+    ft_train_order(train, cfg, 0, t->order);
+    *out = t;
+    return 0;
+}
+
+void ft_trainer_free(ft_trainer **out)
+{
+    ft_trainer *t = *out;
+    if (!t)
+        return;
+    ft_nn_free(&t->nn);
+    ft_adamw_free(&t->adamw);
+    ft_batch_free(&t->batch);
+    ft_free(t->grads);
+    ft_free(t->best);
+    ft_free(t->order);
+    ft_free(t->list);
+    ft_free(t);
+    *out = NULL;
+}
+
+uint64_t ft_trainer_steps(const ft_trainer *t)
+{
+    return t->schedule.total;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- which examples ---- */
+
+/* Fills t->list with the examples of rows order[from, to), in that order. */
+static int list_rows(ft_trainer *t, const ft_dataset *d, const size_t *order, size_t from,
+                     size_t to, ft_err *e)
+{
+    t->n_list = 0;
+    for (size_t i = from; i < to; i++) {
+        size_t row = order ? order[i] : i, first = d->row_at[row], n = d->row_at[row + 1] - first;
+        int rc = ft_grow(&t->list, &t->list_cap, t->n_list + n, sizeof *t->list, e);
+        if (rc < 0)
+            return rc;
+        for (size_t k = 0; k < n; k++)
+            t->list[t->n_list++] = first + k;
+    }
+    return 0;
+}
+
+/* Takes the examples of the next step and begins the next epoch when this one ends. */
+static int next_rows(ft_trainer *t, ft_err *e)
+{
+    size_t end = ft_train_step_end(t->train, t->order, t->order_at, t->cfg.batch);
+    int rc = list_rows(t, t->train, t->order, t->order_at, end, e);
+    t->order_at = end;
+    if (end == t->train->n_rows && ++t->epoch < t->cfg.epochs) {
+        t->order_at = 0;
+        ft_train_order(t->train, &t->cfg, t->epoch, t->order);
+    }
+    return rc;
+}
+
+/* Fetches list[at, …) as far as the limits of a micro-batch allow, at least one example. */
+static int fetch_micro(ft_trainer *t, ft_dataset *d, size_t at, size_t *count, ft_err *e)
+{
+    size_t n = 0, tokens = 0;
+    while (at + n < t->n_list && (t->cfg.micro == 0 || n < t->cfg.micro)) {
+        tokens += d->examples[t->list[at + n]].T;
+        if (tokens > t->limits.tokens)
+            break;
+        n++;
+    }
+    *count = n;
+    ft_batch_clear(&t->batch);
+    return ft_dataset_fetch(d, t->list + at, n, &t->batch, e);
+}
+
+/* Puts the record before a numeric error: the one whose loss is not finite, if that is known. */
+static int blame(const ft_trainer *t, const ft_dataset *d, size_t at, size_t count, ft_err *e)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(t->batch.nll[i]))
+            return ft_err_wrap(e, "record %zu", ft_dataset_row_of(d, t->list[at + i]) + 1);
+    return ft_err_wrap(e, "one of %zu examples from record %zu on", count,
+                       ft_dataset_row_of(d, t->list[at]) + 1);
+}
+
+/* ---- steps ---- */
+
+/* Fills t->grads. Returns the step's loss in *loss, and its tokens. */
+static int gradient(ft_trainer *t, ft_train_report *report, ft_err *e)
+{
+    ft_nn_step step = {.dropout = t->lora->cfg.dropout, .seed = t->cfg.seed,
+                       .step = (uint32_t)t->step};
+    double sum = 0;
+    size_t count;
+    int rc;
+    for (size_t i = 0; i < t->n_list; i++) {
+        const ft_dataset_example *x = &t->train->examples[t->list[i]];
+        step.norm += (double)x->weight * (double)x->n_targets;
+        report->tokens += x->T;
+    }
+    if (!(step.norm > 0))
+        step.norm = 1;        /* no weight on any target: the gradient is zero */
+    memset(t->grads, 0, t->lora->n_params * sizeof *t->grads);
+    for (size_t at = 0; at < t->n_list; at += count) {
+        if ((rc = fetch_micro(t, t->train, at, &count, e)) < 0)
+            return rc;
+        rc = ft_nn_backward(t->nn, ft_batch_seqs(&t->batch), count, &step, t->batch.nll, t->grads,
+                            e);
+        if (rc < 0)
+            return blame(t, t->train, at, count, e);
+        for (size_t i = 0; i < count; i++)
+            sum += (double)t->batch.seqs[i].weight * t->batch.nll[i];
+    }
+    report->loss = sum / step.norm;
+    return 0;
+}
+
+static int validate(ft_trainer *t, double *loss, ft_err *e)
+{
+    ft_dataset *d = t->val;
+    double sum = 0;
+    size_t count;
+    int rc = list_rows(t, d, NULL, 0, d->n_rows, e);
+    for (size_t at = 0; at < t->n_list && rc == 0; at += count) {
+        if ((rc = fetch_micro(t, d, at, &count, e)) < 0)
+            break;
+        rc = ft_nn_loss(t->nn, ft_batch_seqs(&t->batch), count, t->batch.nll, NULL, e);
+        if (rc < 0)
+            rc = blame(t, d, at, count, e);
+        for (size_t i = 0; i < count && rc == 0; i++)
+            sum += (double)t->batch.seqs[i].weight * t->batch.nll[i];
+    }
+    if (rc < 0)
+        return ft_err_wrap(e, "validation after step %llu", (unsigned long long)t->step);
+    *loss = sum / d->weight;
+    if (*loss < t->best_loss) {
+        t->best_loss = *loss;
+        t->best_step = t->step;
+        memcpy(t->best, t->lora->params, t->lora->n_params * sizeof *t->best);
+    }
+    return 0;
+}
+
+int ft_trainer_step(ft_trainer *t, ft_train_report *report, ft_err *e)
+{
+    double start = now();
+    int rc;
+    *report = (ft_train_report){.step = t->step + 1};
+    if (t->step == t->schedule.total)
+        return FT_EOS;
+    if ((rc = next_rows(t, e)) < 0)
+        return rc;
+    if ((rc = gradient(t, report, e)) < 0)
+        return ft_err_wrap(e, "step %llu", (unsigned long long)t->step + 1);
+    report->lr = ft_schedule_lr(&t->schedule, t->step);
+    report->grad_norm = ft_clip_gradient(t->grads, t->lora->n_params, t->cfg.clip);
+    if (!isfinite(report->grad_norm))
+        return ft_err_set(e, FT_ERR_NUMERIC, "step %llu, records from %zu on: the gradient is not "
+                          "finite", (unsigned long long)t->step + 1,
+                          ft_dataset_row_of(t->train, t->list[0]) + 1);
+    ft_adamw_step(t->adamw, t->lora->params, t->grads, report->lr, t->cfg.decay, t->pool);
+    t->step++;
+    report->seconds = now() - start;
+    report->validated = t->val && (t->step == t->schedule.total ||
+                                   (t->cfg.val_every && t->step % t->cfg.val_every == 0));
+    return report->validated ? validate(t, &report->val_loss, e) : 0;
+}
+
+const float *ft_trainer_params(const ft_trainer *t)
+{
+    return t->best && isfinite(t->best_loss) ? t->best : t->lora->params;
+}
+
+uint64_t ft_trainer_best_step(const ft_trainer *t)
+{
+    return t->best ? t->best_step : t->step;
+}
+
+double ft_trainer_best_loss(const ft_trainer *t)
+{
+    return t->best_loss;
+}
