@@ -40,6 +40,8 @@ size_t ft_tokenizer_size(const ft_tokenizer *t);       /* ids are below this */
 int64_t ft_tokenizer_bos(const ft_tokenizer *t);
 int64_t ft_tokenizer_eos(const ft_tokenizer *t);
 int ft_tokenizer_is_special(const ft_tokenizer *t, uint32_t id);  /* types 3 and 4 */
+int ft_tokenizer_has_byte(const ft_tokenizer *t, uint8_t byte);   /* 0: the byte gets lost */
+size_t ft_tokenizer_missing_bytes(const ft_tokenizer *t);         /* how many of 256 get lost */
 
 /* Finds the id of a special token by its text. Returns: the id or -1. */
 int64_t ft_tokenizer_special(const ft_tokenizer *t, const char *text);
@@ -61,11 +63,18 @@ int ft_ids_add(ft_ids *ids, uint32_t id, ft_err *e) FT_MUST_CHECK;
 
 enum { FT_ENCODE_PLAIN = 0, FT_ENCODE_SPECIAL = 1 /* special tokens in the text become their ids */ };
 
-/* Appends the ids of n bytes of text. Bytes that are not valid UTF-8 are encoded byte by byte.
- * Bytes for which the vocabulary has no token vanish, as in the reference, and are counted. */
+/* Appends the ids of n bytes of text. Each byte that begins no well-formed UTF-8 sequence counts
+ * as one character that is neither letter, number nor space; so any bytes can be encoded.
+ * Bytes for which the vocabulary has no token vanish, as in the reference, and are counted.
+ * User-defined tokens (type 4) are found in any text, as in the reference; control tokens only
+ * with FT_ENCODE_SPECIAL, the longest at each place. Errors: FT_ERR_NOMEM; FT_ERR_DATA for a
+ * word of 4 GiB. */
 int ft_encode(ft_encoder *enc, const void *text, size_t n, int flags, ft_ids *ids,
               ft_err *e) FT_MUST_CHECK;
 uint64_t ft_encoder_lost_bytes(const ft_encoder *enc);
+
+/* Pairs looked at and heap moves made so far: what the time grows with, for tests. */
+uint64_t ft_encoder_steps(const ft_encoder *enc);
 
 /* Returns: the bytes that an id stands for (a special token: its text). id < size. */
 ft_slice ft_token_bytes(const ft_tokenizer *t, uint32_t id);

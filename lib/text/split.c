@@ -1,0 +1,191 @@
+/* split.c: cuts text into the words that byte pairs are merged in. Two pre-tokenizers:
+ *
+ * gpt-2   the pattern of GPT-2 (Radford et al. 2019), alternatives in this order:
+ *           's 't 're 've 'm 'll 'd
+ *           ␣?letters   ␣?numbers   ␣?others        (others: no letter, number or space)
+ *           spaces not followed by a non-space      (so a run leaves its last one to the word)
+ *           spaces
+ * smollm  cuts each number character off first, then the same pattern inside each piece: a piece
+ *         ends before a number as a text ends.
+ *
+ * Letters are general category L, numbers N, spaces the property White_Space. A byte that begins
+ * no well-formed UTF-8 sequence counts as one character of the class "other".
+ */
+#include "base/mem.h"
+#include "text/tokenizer_internal.h"
+
+#include <string.h>
+#include <utf8proc.h>
+
+/* Letters and numbers of Unicode 15.1 and 16.0, which the reference knows and an older utf8proc
+ * does not; they add to the library's categories, so a newer library changes nothing. */
+static const struct { uint32_t first, last; uint8_t class; } added[] = {
+    {0x1c89, 0x1c8a, FT_C_LETTER},   {0xa7cb, 0xa7cd, FT_C_LETTER},
+    {0xa7da, 0xa7dc, FT_C_LETTER},   {0x105c0, 0x105f3, FT_C_LETTER},
+    {0x10d40, 0x10d49, FT_C_NUMBER}, {0x10d4a, 0x10d65, FT_C_LETTER},
+    {0x10d6f, 0x10d85, FT_C_LETTER}, {0x10ec2, 0x10ec4, FT_C_LETTER},
+    {0x11380, 0x11389, FT_C_LETTER}, {0x1138b, 0x1138b, FT_C_LETTER},
+    {0x1138e, 0x1138e, FT_C_LETTER}, {0x11390, 0x113b5, FT_C_LETTER},
+    {0x113b7, 0x113b7, FT_C_LETTER}, {0x113d1, 0x113d1, FT_C_LETTER},
+    {0x113d3, 0x113d3, FT_C_LETTER}, {0x116d0, 0x116e3, FT_C_NUMBER},
+    {0x11bc0, 0x11be0, FT_C_LETTER}, {0x11bf0, 0x11bf9, FT_C_NUMBER},
+    {0x13460, 0x143fa, FT_C_LETTER}, {0x16100, 0x1611d, FT_C_LETTER},
+    {0x16130, 0x16139, FT_C_NUMBER}, {0x16d40, 0x16d6c, FT_C_LETTER},
+    {0x16d70, 0x16d79, FT_C_NUMBER}, {0x18cff, 0x18cff, FT_C_LETTER},
+    {0x1ccf0, 0x1ccf9, FT_C_NUMBER}, {0x1e5d0, 0x1e5ed, FT_C_LETTER},
+    {0x1e5f0, 0x1e5f0, FT_C_LETTER}, {0x1e5f1, 0x1e5fa, FT_C_NUMBER},
+    {0x2ebf0, 0x2ee5d, FT_C_LETTER},
+};
+
+/* The reference's digit rule follows Unicode 17, one version ahead of its pattern. */
+static const struct { uint32_t first, last; } added_digits[] = {
+    {0x11de0, 0x11de9}, {0x16ff4, 0x16ff6},
+};
+
+static int is_white_space(uint32_t c)
+{
+    return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
+}
+
+static unsigned class_of(uint32_t c)
+{
+    if (is_white_space(c))
+        return FT_C_SPACE;
+    switch (utf8proc_category((utf8proc_int32_t)c)) {
+    case UTF8PROC_CATEGORY_LU: case UTF8PROC_CATEGORY_LL: case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM: case UTF8PROC_CATEGORY_LO:
+        return FT_C_LETTER;
+    case UTF8PROC_CATEGORY_ND: case UTF8PROC_CATEGORY_NL: case UTF8PROC_CATEGORY_NO:
+        return FT_C_NUMBER;
+    default:
+        return FT_C_OTHER;
+    }
+}
+
+static void set_class(ft_splitter *s, uint32_t c, unsigned class)
+{
+    unsigned shift = (c & 3) * 2;
+    s->packed[c >> 2] = (uint8_t)((s->packed[c >> 2] & ~(3u << shift)) | class << shift);
+}
+
+int ft_splitter_init(ft_splitter *s, ft_slice pre, ft_err *e)
+{
+    memset(s, 0, sizeof *s);
+    if (pre.n == 6 && memcmp(pre.p, "smollm", 6) == 0)
+        s->lone_digits = 1;
+    else if (pre.n != 5 || memcmp(pre.p, "gpt-2", 5) != 0)
+        return ft_err_set(e, FT_ERR_DATA,
+                          "pre-tokenizer \"%.*s\" is not known; known are: gpt-2, smollm",
+                          (int)(pre.n < 64 ? pre.n : 64), (const char *)pre.p);
+    for (uint32_t c = 0; c < 0x110000; c++)
+        set_class(s, c, class_of(c));
+    for (size_t i = 0; i < sizeof added / sizeof *added; i++)
+        for (uint32_t c = added[i].first; c <= added[i].last; c++)
+            set_class(s, c, added[i].class);
+    for (size_t i = 0; s->lone_digits && i < sizeof added_digits / sizeof *added_digits; i++)
+        for (uint32_t c = added_digits[i].first; c <= added_digits[i].last; c++)
+            set_class(s, c, FT_C_NUMBER);
+    for (unsigned c = 0; c < 256; c++)
+        s->ascii[c] = c < 0x80 ? (uint8_t)class_of(c) : FT_C_WIDE;
+    return 0;
+}
+
+/* Decodes one well-formed sequence (Unicode 15.0, table 3-7). Returns: its length, or 0. */
+static size_t decode(const uint8_t *p, size_t n, uint32_t *c)
+{
+    size_t len = p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    uint32_t v;
+    if (len == 0 || n < len)
+        return 0;
+    v = p[0] & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        v = v << 6 | (p[i] & 0x3f);
+    }
+    if ((len == 3 && (v < 0x800 || (v >= 0xd800 && v < 0xe000))) ||
+        (len == 4 && (v < 0x10000 || v > 0x10ffff)))
+        return 0;
+    *c = v;
+    return len;
+}
+
+static inline unsigned class_at(const ft_splitter *s, const uint8_t *p, size_t n, size_t *len)
+{
+    unsigned class = s->ascii[p[0]];
+    uint32_t c;
+    *len = 1;
+    if (class != FT_C_WIDE)
+        return class;
+    *len = decode(p, n, &c);
+    if (*len == 0) {
+        *len = 1;
+        return FT_C_OTHER;
+    }
+    return s->packed[c >> 2] >> ((c & 3) * 2) & 3u;
+}
+
+/* Returns: where the run of one class that has reached p[i] ends. */
+static inline size_t run_end(const ft_splitter *s, const uint8_t *p, size_t i, size_t n,
+                             unsigned class)
+{
+    size_t len;
+    while (i < n && (s->ascii[p[i]] == class ||
+                     (s->ascii[p[i]] == FT_C_WIDE && class_at(s, p + i, n - i, &len) == class)))
+        i += s->ascii[p[i]] == class ? 1 : len;
+    return i;
+}
+
+/* Returns: the length of 's 't 're 've 'm 'll 'd at the start, or 0. */
+static size_t contraction(const uint8_t *p, size_t n)
+{
+    if (n < 2)
+        return 0;
+    if (p[1] == 's' || p[1] == 't' || p[1] == 'm' || p[1] == 'd')
+        return 2;
+    if (n >= 3 && ((p[1] == 'r' && p[2] == 'e') || (p[1] == 'v' && p[2] == 'e') ||
+                   (p[1] == 'l' && p[2] == 'l')))
+        return 3;
+    return 0;
+}
+
+/* A run of spaces that begins with p[0]: it leaves its last one to what follows, unless it is
+ * the only one or nothing follows. */
+static size_t split_spaces(const ft_splitter *s, const uint8_t *p, size_t n)
+{
+    size_t i = 0, last = 0, len;
+    while (i < n && class_at(s, p + i, n - i, &len) == FT_C_SPACE) {
+        last = i;
+        i += len;
+    }
+    if (i == n || last == 0)
+        return i;
+    if (s->lone_digits && class_at(s, p + i, n - i, &len) == FT_C_NUMBER)
+        return i;
+    return last;
+}
+
+size_t ft_split_next(const ft_splitter *s, const uint8_t *p, size_t n)
+{
+    size_t len, at = 0;
+    unsigned class = class_at(s, p, n, &len);
+    if (class == FT_C_SPACE) {
+        size_t next;
+        if (p[0] != ' ' || n == 1)
+            return split_spaces(s, p, n);
+        class = class_at(s, p + 1, n - 1, &next);
+        if (class == FT_C_SPACE || (class == FT_C_NUMBER && s->lone_digits))
+            return split_spaces(s, p, n);
+        at = 1;
+        len = next;
+    } else if (p[0] == '\'') {
+        size_t short_word = contraction(p, n);
+        if (short_word)
+            return short_word;
+    } else if (class == FT_C_NUMBER && s->lone_digits) {
+        return len;
+    }
+    return run_end(s, p, at + len, n, class);
+}
