@@ -10,6 +10,7 @@
 set -eu
 
 # Counts the cases of a log. In: the log, rc = exit status. Out: "passed failed skipped reason".
+# shellcheck disable=SC2016  # the dollars are awk's
 count_cases='
 /^1\.\.[0-9]+/ { plan = substr($0, 4) + 0; have_plan = 1 }
 /^ok( [0-9]+)? # (SKIP|skip)/ || /^skip/ { skipped++; next }
@@ -137,7 +138,7 @@ done
 [ $# = 0 ] || sort -u "$out/chosen" >"$out/list"
 xargs -r -P "${FT_JOBS:-2}" -n 1 sh "$0" --one "$out" <"$out/list"
 
-ls "$out" | sed -n 's/\.res$//p' | while read -r t; do cat "$out/$t.res"; done |
+find "$out" -name '*.res' -exec cat {} + |
     awk '{ passed += $1; failed += $2; skipped += $3; tests++ }
          END {
              if (skipped) printf "%d skipped\n", skipped

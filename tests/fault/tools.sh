@@ -1,0 +1,171 @@
+# tools.sh: what the fault tests run: every tool on small inputs made from the toy model, and how a
+# run is judged. Sourced, in an empty folder.
+
+. "$FT_ROOT/tests/cli/lib.sh"
+
+# A case is a line: name | standard input | command. Files under out/ are compared with those of an
+# undisturbed run; what goes to standard output is kept as out/stdout.
+all_cases() {
+    cat <<'END'
+import        | raw.jsonl  | ft-import
+import-file   | /dev/null  | ft-import -i raw.jsonl -o out/text.ft
+export        | text.ft    | ft-export
+dedup         | text.ft    | ft-dedup
+dedup-file    | /dev/null  | ft-dedup -i text.ft -o out/text.ft
+split         | text.ft    | ft-split --group group --to out/a.ft,out/b.ft,out/c.ft --ratio 60,20,20
+tokenize      | text.ft    | ft-tokenize -m toy.gguf
+tokenize-file | text.ft    | ft-tokenize -m toy.gguf -o out/tokens.ft
+pack          | tokens.ft  | ft-pack -l 256 --long cut
+train         | packed.ft  | ft-train -m toy.gguf --lora-rank 2 --epochs 1
+train-file    | packed.ft  | ft-train -m toy.gguf --lora-rank 2 --epochs 1 -o out/adapter.ft
+eval          | packed.ft  | ft-eval -m toy.gguf -a adapter.ft --json
+eval-scores   | packed.ft  | ft-eval -m toy.gguf --json --scores out/scores.jsonl
+generate      | text.ft    | ft-generate -m toy.gguf --max-tokens 4
+merge         | /dev/null  | ft-merge -m toy.gguf -a adapter.ft --type f16 -o out/merged.gguf
+quant         | /dev/null  | ft-quant -m toy.gguf -t q8_0 -o out/quant.gguf
+cat           | tokens.ft  | ft-cat
+check         | text.ft    | ft-check
+check-history | adapter.ft | ft-check --history
+check-model   | /dev/null  | ft-check toy.gguf
+END
+}
+
+# The cases whose program exists; "cases files": those that write named files.
+cases() { # [files]
+    all_cases | while IFS='|' read -r name input command; do
+        # shellcheck disable=SC2086  # words
+        set -- "${1:-}" $command
+        case $1$command in files*out/* | ' 'ft-*) ;; *) continue ;; esac
+        [ ! -x "$FT_BIN/$2" ] || echo "$name" "$input" "$command"
+    done
+}
+
+# Makes the inputs that the cases name. An input whose tool is missing is missing too.
+make_inputs() {
+    i=0
+    while [ $i -lt 24 ]; do
+        printf '{"messages":[{"role":"user","content":"say %d of %d"},' $i $((i % 7))
+        printf '{"role":"assistant","content":"it is %d, and \\u00e9"}],' $((i * 37))
+        printf '"group":"g%d","label":"l%d","extra":[%d,null]}\n' $((i / 2)) $((i % 3)) $i
+        i=$((i + 1))
+    done >raw.jsonl
+    cp "$TOY" toy.gguf
+    ft-import -q <raw.jsonl >text.ft
+    ft-tokenize -q -m toy.gguf <text.ft >tokens.ft
+    ft-pack -q -l 256 --long cut <tokens.ft >packed.ft
+    ft-train -q -m toy.gguf --lora-rank 2 --epochs 1 <packed.ft >adapter.ft
+}
+
+# Runs "NAME INPUT COMMAND..." (a line of cases), with the words of PREFIX before it; the program
+# is found in PATH, where FT_BIN stands first. Sets status; leaves out/stdout and stderr.
+run_case() { # PREFIX NAME INPUT COMMAND...
+    prefix=$1 input=$3
+    shift 3
+    status=0
+    # shellcheck disable=SC2086  # words
+    timeout -s KILL 20 $prefix "$@" <"$input" >out/stdout 2>stderr || status=$?
+}
+
+fresh_out() {
+    rm -rf out
+    mkdir out
+}
+
+# Keeps what an undisturbed run gives in ref/. Fails when that run fails.
+make_reference() { # NAME INPUT COMMAND...
+    fresh_out
+    run_case '' "$@"
+    if [ "$status" != 0 ]; then
+        not_ok "$1: undisturbed, it ends with status $status: $(head -n 1 stderr)"
+        return 1
+    fi
+    rm -rf ref
+    mv out ref
+}
+
+# Judges a disturbed run by its status and out/: prints what is wrong with it, if anything.
+#  - no signal, no hang;
+#  - status 0 means: every byte as in ref/;
+#  - otherwise a named file is absent or whole (or what was there before, in old/), and what came
+#    through the pipe is the whole or is refused by ft-check.
+verdict() {
+    if [ "$status" = 137 ]; then echo "hung for 20 s or was killed"; return; fi
+    if [ "$status" -gt 128 ] && [ "$status" != 141 ]; then
+        echo "died of signal $((status - 128))"
+        return
+    fi
+    if [ "$status" = 0 ]; then
+        diff -r ref out >/dev/null || echo "status 0, but the output differs"
+        return
+    fi
+    if [ ! -s stderr ] && [ "$status" != 141 ]; then echo "status $status without a message"; fi
+    torn_files
+    if [ -s out/stdout ] && ! cmp -s ref/stdout out/stdout && ft-check -q out/stdout 2>/dev/null
+    then
+        echo "status $status, but what it wrote passes ft-check and is not the whole"
+    fi
+}
+
+# Names files in out/ that are neither absent, nor as in ref/, nor as in old/.
+torn_files() {
+    for f in ref/*; do
+        f=${f#ref/}
+        case $f in stdout) continue ;; esac
+        if [ ! -e "out/$f" ]; then
+            [ ! -e "old/$f" ] || echo "$f is gone"
+        elif ! cmp -s "ref/$f" "out/$f" && ! cmp -s "old/$f" "out/$f"; then
+            echo "$f is torn"
+        fi
+    done
+}
+
+# Reports one tool's many runs as one case.
+report() { # WHAT RUNS PROBLEMS_FILE
+    if [ "$2" = 0 ]; then
+        not_ok "$1: no run at all"
+    elif [ -s "$3" ]; then
+        not_ok "$1: $(wc -l <"$3") of $2 runs are wrong"
+        head -n 8 "$3" | sed 's/^/# /'
+    else
+        ok "$1: $2 runs"
+    fi
+}
+
+# Whether programs can be traced here (containers may forbid it).
+can_trace() {
+    strace -f -o /dev/null true 2>/dev/null
+}
+
+# Lists the system calls of a traced run as "name first last": those before main are not counted
+# out but stepped over, since a call is counted per name and thread; main begins by asking for the
+# flags of descriptor 0. Left out are calls whose failure the C library answers by abort, and ends.
+points_of_trace() { # TRACE
+    awk '
+        { line = $0; thread = 0 }
+        line ~ /^[0-9]+ / { thread = line + 0; sub(/^[0-9]+ +/, "", line) }
+        line !~ /^[a-z_0-9]+\(/ { next }
+        { name = line; sub(/\(.*/, "", name) }
+        line ~ /^fcntl\(0, F_GETFD/ && !started { started = 1; main_thread = thread }
+        { seen[name, thread]++ }
+        !started { before[name]++; next }
+        seen[name, thread] > last[name] { last[name] = seen[name, thread] }
+        END {
+            if (!started) exit 1
+            for (name in last)
+                if (name !~ /^(exit|exit_group|futex|rseq|set_robust_list|rt_sigreturn|execve)$/)
+                    print name, before[name] + 1, last[name]
+        }' "$1" | LC_ALL=C sort
+}
+
+# Turns "name first last" into at most MANY lines "name n" per name: all when few, else the first
+# and last ones and some between. With FT_SOAK, all.
+choose_points() { # MANY
+    awk -v many="$1" -v soak="${FT_SOAK:+1}" '
+        $3 < $2 { next }
+        {
+            count = $3 - $2 + 1
+            take = soak || count < many ? count : many
+            for (i = 0; i < take; i++)
+                print $1, $2 + (take < 2 ? 0 : int(i * (count - 1) / (take - 1) + 0.5))
+        }'
+}

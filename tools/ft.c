@@ -1,0 +1,74 @@
+/* ft NAME ...: runs ft-NAME, the one next to this program before one in PATH. The only tool that
+ * starts a program, and it becomes that program. */
+#define _GNU_SOURCE
+#include "tools/cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* In the order in which data flows. */
+static const struct { const char *name, *does; } tools[] = {
+    {"import", "JSON lines or text -> examples"},
+    {"export", "examples -> JSON lines or text"},
+    {"dedup", "drop examples that were there before"},
+    {"split", "training, validation and test parts that share nothing"},
+    {"tokenize", "examples -> token ids and targets"},
+    {"pack", "fill windows of N tokens; examples never see each other"},
+    {"train", "train a LoRA adapter"},
+    {"eval", "loss, perplexity, bits per byte"},
+    {"generate", "answer the prompts of a stream"},
+    {"merge", "put an adapter into its base model"},
+    {"quant", "write a model in another number format"},
+    {"cat", "show records as JSON lines"},
+    {"check", "verify a stream, an adapter or a model; show its history"},
+};
+
+static const cli_option no_options[] = {{0}};
+static const cli_tool tool = {
+    "ft", "fine-tune language models with pipes; alone it lists the tools", "[NAME [argument...]]",
+    "  ft import <chat.jsonl | ft dedup | ft tokenize -m model.gguf | ft pack -l 512 >packed.ft\n"
+    "  ft train -m model.gguf <packed.ft | ft merge -m model.gguf -a - -o tuned.gguf\n",
+    "ft-import(1), ft-train(1), ft-check(1)", 0, 0, no_options};
+
+/* Tool names are short words; anything else (a slash above all) is not looked for. */
+static int is_word(const char *name)
+{
+    return strlen(name) < 32 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name);
+}
+
+/* Returns only when ft-NAME cannot be run; then errno says why. */
+static void run_tool(const char *name, char **argv)
+{
+    char path[4096], program[64];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof program);
+    char *slash;
+    snprintf(program, sizeof program, "ft-%s", name);
+    argv[0] = program;
+    if (n > 0) {
+        path[n] = '\0';
+        slash = strrchr(path, '/');
+        strcpy(slash ? slash + 1 : path, program);
+        execv(path, argv);
+    }
+    execvp(program, argv);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && argv[1][0] != '-') {
+        int known = is_word(argv[1]);
+        if (known)
+            run_tool(argv[1], argv + 1);
+        if (known && errno != ENOENT)
+            fprintf(stderr, "ft: cannot run ft-%s: %s\n", argv[1], strerror(errno));
+        else
+            fprintf(stderr, "ft: there is no tool '%s'; `ft` lists them\n", argv[1]);
+        return 64;
+    }
+    cli_begin(&tool, argc, argv);
+    for (size_t i = 0; i < sizeof tools / sizeof *tools; i++)
+        cli_print("ft %-10s %s\n", tools[i].name, tools[i].does);
+    return cli_end();
+}
