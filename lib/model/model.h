@@ -48,7 +48,9 @@ typedef struct ft_model {
 
 /* Errors: FT_ERR_NOINPUT, FT_ERR_DATA (architecture not "llama": the message says what it is). */
 int ft_model_open(ft_model **m, const char *path, ft_err *e) FT_MUST_CHECK;
-void ft_model_free(ft_model **m);
+/* The same for a file that is open already; takes *g, also on failure, and sets it to NULL. */
+int ft_model_of_gguf(ft_model **m, ft_gguf **g, ft_err *e) FT_MUST_CHECK;
+void ft_model_free(ft_model **m);    /* accepts NULL, sets NULL */
 
 /* GGUF stores the rows of q and k of Llama models per head as (pair, half) where Hugging Face and
  * PEFT have (half, pair): GGUF row h*D + 2i + s is PEFT row h*D + s*(D/2) + i. Moves `rows` rows
