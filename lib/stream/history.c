@@ -120,6 +120,8 @@ static int check_inputs(const ft_history *h, ft_mp node, ft_err *e)
 {
     ft_mp inputs, item;
     ft_mp_iter it;
+    ft_digest before = {{0}};
+    int first = 1;
     if (!ft_mp_get(node, "inputs", &inputs) || ft_mp_type_of(inputs) != FT_MP_ARRAY)
         return ft_err_set(e, FT_ERR_DATA, "no list of inputs");
     it = ft_mp_iter_of(inputs);
@@ -131,12 +133,16 @@ static int check_inputs(const ft_history *h, ft_mp node, ft_err *e)
         memcpy(id.b, s.p, sizeof id.b);
         if (!known(h, &id))
             return ft_err_set(e, FT_ERR_DATA, "an input that is not in the history before it");
+        if (!first && memcmp(before.b, id.b, sizeof id.b) >= 0)
+            return ft_err_set(e, FT_ERR_DATA, "inputs that are not sorted");
+        before = id;
+        first = 0;
     }
     return 0;
 }
 
 /* Takes [id, node] in, checked. */
-static int merge_pair(ft_history *h, ft_mp pair, ft_digest *id, ft_err *e)
+static int read_pair(ft_history *h, ft_mp pair, ft_digest *id, ft_err *e)
 {
     ft_mp_iter it = ft_mp_iter_of(pair);
     ft_mp first, node;
@@ -149,32 +155,10 @@ static int merge_pair(ft_history *h, ft_mp pair, ft_digest *id, ft_err *e)
     *id = ft_digest_of(node.p, node.n);
     if (memcmp(id->b, s.p, sizeof id->b) != 0)
         return ft_err_set(e, FT_ERR_DATA, "its id does not fit its content: it was altered");
+    if (known(h, id))
+        return ft_err_set(e, FT_ERR_DATA, "it is there twice");
     rc = check_inputs(h, node, e);
     return rc < 0 ? rc : add_node(h, id, node, e);
-}
-
-/* *last: the last node of the array. */
-static int merge(ft_history *h, ft_mp array, ft_mp *last, ft_err *e)
-{
-    ft_mp_iter it = ft_mp_iter_of(array);
-    ft_mp pair;
-    ft_digest id = {{0}};
-    size_t i = 0;
-    int found;
-    if (ft_mp_type_of(array) != FT_MP_ARRAY || ft_mp_count(array) == 0)
-        return ft_err_set(e, FT_ERR_DATA, "history is no list of nodes");
-    for (; ft_mp_next(&it, &pair); i++)
-        if (merge_pair(h, pair, &id, e) < 0)
-            return ft_err_wrap(e, "history node %zu", i);
-    i = h->by_id[position(h, &id, &found)];
-    *last = (ft_mp){h->bytes.p + h->nodes[i].at, h->nodes[i].n};
-    return add_tip(h, &id, e);
-}
-
-int ft_history_merge(ft_history *h, ft_mp array, ft_err *e)
-{
-    ft_mp last;
-    return merge(h, array, &last, e);
 }
 
 void ft_node_put(ft_buf *b, const ft_node *n, ft_mp inputs)
@@ -200,14 +184,14 @@ void ft_node_put(ft_buf *b, const ft_node *n, ft_mp inputs)
     ft_mp_put_raw(b, inputs);
 }
 
-int ft_history_merge_own(ft_history *h, ft_mp array, const ft_node *own, ft_err *e)
+/* Whether the last node is what a stream says of itself. */
+static int check_own(const ft_history *h, const ft_node *own, ft_err *e)
 {
-    ft_mp last, inputs;
+    const struct entry *n = &h->nodes[h->n - 1];
+    ft_mp last = {h->bytes.p + n->at, n->n}, inputs;
     ft_buf b = {0};
-    int rc = merge(h, array, &last, e);
-    if (rc < 0)
-        return rc;
-    (void)ft_mp_get(last, "inputs", &inputs);      /* merge_pair saw it */
+    int rc;
+    (void)ft_mp_get(last, "inputs", &inputs);      /* check_inputs saw it */
     ft_node_put(&b, own, inputs);
     rc = ft_buf_check(&b, e);
     if (rc == 0 && (b.n != last.n || memcmp(b.p, last.p, b.n) != 0))
@@ -226,6 +210,45 @@ int ft_history_absorb(ft_history *h, const ft_history *from, ft_err *e)
     for (size_t i = 0; rc == 0 && i < from->n_tips; i++)
         rc = add_tip(h, &from->tips[i], e);
     return rc;
+}
+
+/* Reads an array into an empty history, for it must be complete in itself. */
+static int read_array(ft_history *h, ft_mp array, ft_err *e)
+{
+    ft_mp_iter it = ft_mp_iter_of(array);
+    ft_mp pair;
+    ft_digest id = {{0}};
+    if (ft_mp_type_of(array) != FT_MP_ARRAY || ft_mp_count(array) == 0)
+        return ft_err_set(e, FT_ERR_DATA, "history is no list of nodes");
+    for (size_t i = 0; ft_mp_next(&it, &pair); i++)
+        if (read_pair(h, pair, &id, e) < 0)
+            return ft_err_wrap(e, "history node %zu", i);
+    return add_tip(h, &id, e);
+}
+
+/* Merges an array; own (may be NULL): what its last node must say. */
+static int merge(ft_history *h, ft_mp array, const ft_node *own, ft_err *e)
+{
+    ft_history *fresh;
+    int rc = ft_history_new(&fresh, e);
+    if (rc == 0)
+        rc = read_array(fresh, array, e);
+    if (rc == 0 && own)
+        rc = check_own(fresh, own, e);
+    if (rc == 0)
+        rc = ft_history_absorb(h, fresh, e);
+    ft_history_free(&fresh);
+    return rc;
+}
+
+int ft_history_merge(ft_history *h, ft_mp array, ft_err *e)
+{
+    return merge(h, array, NULL, e);
+}
+
+int ft_history_merge_own(ft_history *h, ft_mp array, const ft_node *own, ft_err *e)
+{
+    return merge(h, array, own, e);
 }
 
 /* Adds the node in b, and frees b. */

@@ -345,6 +345,9 @@ static int check_marker(ft_reader *r, const struct slot *s)
                                                             : "a stream without header");
     else if (kind != FT_FRAME_RECORDS && s->err.code == 0 && s->n != 1)
         ft_err_set(f, FT_ERR_DATA, "%zu objects where one was due", s->n);
+    else if (kind != FT_FRAME_RECORDS && s->err.code == 0 && s->lengths[0] > FT_MAP_BYTES_MAX)
+        ft_err_set(f, FT_ERR_DATA, "a map of %u bytes, at most %u are allowed", s->lengths[0],
+                   FT_MAP_BYTES_MAX);
     else
         return 0;
     return in_frame(r);

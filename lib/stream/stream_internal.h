@@ -11,6 +11,7 @@ enum ft_frame_kind { FT_FRAME_HEADER, FT_FRAME_RECORDS, FT_FRAME_TRAILER };
 #define FT_STREAM_MAGIC "ft-stream"
 #define FT_STREAM_DEPTH_MAX 16                 /* frames in work at a time               */
 #define FT_MARKER_BYTES_MAX 64
+#define FT_MAP_BYTES_MAX (4u << 20)             /* of header and trailer                  */
 /* The last record of a frame begins within FT_FRAME_BYTES. */
 #define FT_FRAME_CONTENT_MAX (FT_FRAME_BYTES + FT_RECORD_BYTES_MAX + FT_MARKER_BYTES_MAX)
 #define FT_KEEP_BYTES_MAX (4u << 20)           /* larger buffers are not kept for later   */

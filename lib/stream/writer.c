@@ -170,7 +170,7 @@ static int keep_header(ft_writer *w, const ft_header *h, ft_err *e)
                              &version, e);
     if (rc < 0)
         return rc;
-    if (w->header_map.n > FT_RECORD_BYTES_MAX)
+    if (w->header_map.n > FT_MAP_BYTES_MAX)
         return ft_err_set(e, FT_ERR_USAGE, "header of %zu bytes is too long", w->header_map.n);
     w->header.tool = said.tool;     /* a literal of the caller's */
     w->totals.header = ft_digest_of(w->header_map.p, w->header_map.n);
@@ -321,9 +321,9 @@ static int write_trailer(ft_writer *w, const ft_counts *c, ft_err *e)
     rc = ft_trailer_put(&s->raw, &w->totals, c, w->no_history ? NULL : w->history, e);
     if (rc < 0)
         return rc;
-    if (s->raw.n > FT_RECORD_BYTES_MAX)
+    if (s->raw.n - w->frame_start > FT_MAP_BYTES_MAX)
         return ft_err_set(e, FT_ERR_DATA, "history grew over %u bytes: use --no-history",
-                          FT_RECORD_BYTES_MAX);
+                          FT_MAP_BYTES_MAX);
     if (end_frame(w) < 0 || drain_all(w) < 0)
         return ft_err_set(e, w->failed.code, "%s", w->failed.text);
     return 0;
