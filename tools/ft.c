@@ -41,15 +41,16 @@ static int is_word(const char *name)
 /* Returns only when ft-NAME cannot be run; then errno says why. */
 static void run_tool(const char *name, char **argv)
 {
-    char path[4096], program[64];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof program);
+    char self[4096], path[sizeof self + 64], program[64];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     char *slash;
     snprintf(program, sizeof program, "ft-%s", name);
     argv[0] = program;
-    if (n > 0) {
-        path[n] = '\0';
-        slash = strrchr(path, '/');
-        strcpy(slash ? slash + 1 : path, program);
+    self[n > 0 ? n : 0] = '\0';
+    slash = strrchr(self, '/');
+    if (slash) {
+        *slash = '\0';
+        snprintf(path, sizeof path, "%s/%s", self, program);
         execv(path, argv);
     }
     execvp(program, argv);

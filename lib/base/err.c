@@ -1,4 +1,5 @@
 #define _POSIX_C_SOURCE 200809L
+#define FT_ERR_C
 #include "base/err.h"
 
 #include <stdarg.h>

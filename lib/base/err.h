@@ -59,4 +59,18 @@ int ft_err_nomem(ft_err *e, size_t bytes);
 /* Returns: the process exit status (64..75) that stands for a code; 0 for FT_OK and FT_EOS. */
 int ft_err_exit_status(int code);
 
+#if defined(__clang_analyzer__) && !defined(FT_ERR_C)
+/* The analyser sees one file at a time and must be told that a failure is a negative code. */
+static inline int ft_err_negative(int rc)
+{
+    if (rc >= 0)
+        __builtin_unreachable();
+    return rc;
+}
+#define ft_err_set(e, ...) ft_err_negative(ft_err_set(e, __VA_ARGS__))
+#define ft_err_sys(e, ...) ft_err_negative(ft_err_sys(e, __VA_ARGS__))
+#define ft_err_wrap(e, ...) ft_err_negative(ft_err_wrap(e, __VA_ARGS__))
+#define ft_err_nomem(e, n) ft_err_negative(ft_err_nomem(e, n))
+#endif
+
 #endif

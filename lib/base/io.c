@@ -265,6 +265,7 @@ static int open_temporary(ft_out *out, ft_err *e)
 static int open_output_fd(ft_out *out, const char *path, ft_err *e)
 {
     struct stat st;
+    size_t room;
     if (strcmp(path, "-") == 0) {
         int flags = fcntl(STDOUT_FILENO, F_GETFL);
         if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
@@ -278,11 +279,11 @@ static int open_output_fd(ft_out *out, const char *path, ft_err *e)
         out->fd = open_retry(path, O_WRONLY, 0);
         return out->fd < 0 ? ft_err_sys(e, FT_ERR_CREATE, errno, "cannot open %s", path) : 0;
     }
-    out->tmp = ft_new(strlen(path) + 8, 1, e);
+    room = strlen(path) + sizeof ".ft-tmp";
+    out->tmp = ft_new(room, 1, e);
     if (!out->tmp)
         return FT_ERR_NOMEM;
-    strcpy(out->tmp, path);
-    strcat(out->tmp, ".ft-tmp");
+    snprintf(out->tmp, room, "%s.ft-tmp", path);
     return open_temporary(out, e);
 }
 
@@ -476,12 +477,12 @@ static int open_unnamed(ft_err *e)
     if (!dir || !*dir)
         dir = "/tmp";
     fd = open_retry(dir, O_TMPFILE | O_RDWR, 0600);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-        return fd < 0 ? ft_err_sys(e, FT_ERR_CREATE, errno, "cannot create a spool in %s", dir) : fd;
-    if (strlen(dir) + sizeof "/ft-XXXXXX" > sizeof path)
+    if (fd >= 0)
+        return fd;
+    if (errno != EOPNOTSUPP && errno != EISDIR)
+        return ft_err_sys(e, FT_ERR_CREATE, errno, "cannot create a spool in %s", dir);
+    if ((size_t)snprintf(path, sizeof path, "%s/ft-XXXXXX", dir) >= sizeof path)
         return ft_err_set(e, FT_ERR_CREATE, "TMPDIR is too long");
-    strcpy(path, dir);
-    strcat(path, "/ft-XXXXXX");
     fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0)
         return ft_err_sys(e, FT_ERR_CREATE, errno, "cannot create a spool in %s", dir);

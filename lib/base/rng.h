@@ -26,7 +26,8 @@ enum ft_rng_use {
 uint64_t ft_rng_u64(uint64_t seed, enum ft_rng_use use, uint32_t step, uint64_t index);
 
 /* Returns: a number in [0, n), exactly uniform (Lemire's multiply with rejection); n > 0. */
-uint64_t ft_rng_below(uint64_t seed, enum ft_rng_use use, uint32_t step, uint64_t index, uint64_t n);
+uint64_t ft_rng_below(uint64_t seed, enum ft_rng_use use, uint32_t step, uint64_t index,
+                      uint64_t n);
 
 /* Returns: a float in [0, 1) with 24 random bits. */
 float ft_rng_float(uint64_t seed, enum ft_rng_use use, uint32_t step, uint64_t index);
