@@ -12,13 +12,15 @@ int ft_generate(ft_decoder *d, const uint32_t *prompt, size_t n, const ft_stop *
                 size_t max_tokens, uint32_t *answer, size_t *n_answer, ft_err *e)
 {
     size_t context = ft_decoder_context(d);
+    int rc;
     *n_answer = 0;
     if (n >= context)
         return ft_err_set(e, FT_ERR_DATA, "the prompt has %zu tokens and leaves no room for an "
                           "answer in a context of %zu", n, context);
     ft_decoder_reset(d);
-    if (ft_decoder_feed(d, prompt, n, e) < 0)
-        return e->code;
+    rc = ft_decoder_feed(d, prompt, n, e);
+    if (rc < 0)
+        return rc;
     while (*n_answer < max_tokens) {
         uint32_t id = ft_decoder_best(d);
         if (is_stop(stop, id))
@@ -26,8 +28,9 @@ int ft_generate(ft_decoder *d, const uint32_t *prompt, size_t n, const ft_stop *
         answer[(*n_answer)++] = id;
         if (*n_answer == max_tokens || ft_decoder_tokens(d) == context)
             break;
-        if (ft_decoder_feed(d, &id, 1, e) < 0)
-            return e->code;
+        rc = ft_decoder_feed(d, &id, 1, e);
+        if (rc < 0)
+            return rc;
     }
     return FT_CUT;
 }

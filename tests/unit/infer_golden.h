@@ -1,0 +1,88 @@
+/* infer_golden.h: what the tests of lib/infer share: the models, the adapter of
+ * tests/golden/make_generate.py, and a look at its golden file. */
+#ifndef FT_INFER_GOLDEN_H
+#define FT_INFER_GOLDEN_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/pool.h"
+#include "model/model.h"
+#include "nn/lora.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OK(call) assert_int_equal((call), 0)
+
+/* "toy" or "real"; NULL when the real one is not there. */
+static inline ft_model *golden_model(const char *name)
+{
+    const char *toy = getenv("TOY"), *real = getenv("MODEL");
+    const char *path = strcmp(name, "toy") == 0 ? (toy ? toy : "tests/golden/toy.gguf") : real;
+    ft_model *m = NULL;
+    ft_err e;
+    if (!path || access(path, R_OK) != 0)
+        return NULL;
+    if (ft_model_open(&m, path, &e) < 0)
+        fail_msg("%s", e.text);
+    return m;
+}
+
+/* lora_value() of make_generate.py. */
+static inline void golden_values(float *p, size_t n, uint32_t tensor, double size)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t x = (uint32_t)i * 2654435761u + tensor * 97u;
+        x ^= x >> 15;
+        x *= 2246822519u;
+        x ^= x >> 13;
+        p[i] = (float)(((double)x / 4294967296.0 - 0.5) * size);
+    }
+}
+
+/* The adapter of make_generate.py: values in PEFT's row order, brought into GGUF's. */
+static inline ft_lora *golden_lora(const ft_model *m, size_t rank, double size_b)
+{
+    ft_lora_config cfg = {rank, 2.0f * (float)rank, 0, (1u << FT_TARGETS) - 1};
+    ft_lora *l = NULL;
+    ft_err e;
+    if (ft_lora_new(&l, m, &cfg, 1, &e) < 0)
+        fail_msg("%s", e.text);
+    for (size_t i = 0; i < m->L; i++)
+        for (uint32_t t = 0; t < FT_TARGETS; t++) {
+            const ft_weight *w = &m->layers[i].w[t];
+            uint32_t tensor = ((uint32_t)i * FT_TARGETS + t) * 2;
+            float *b = ft_lora_b(l, l->params, i, (enum ft_target)t);
+            float *peft = malloc(w->rows * rank * sizeof *peft);
+            size_t heads = t == FT_Q ? m->H : t == FT_K ? m->H_kv : 0;
+            golden_values(ft_lora_a(l, l->params, i, (enum ft_target)t), rank * w->cols, tensor,
+                          2.0 / sqrt((double)w->cols));
+            golden_values(peft, w->rows * rank, tensor + 1, size_b);
+            if (heads)
+                ft_rows_from_peft(peft, b, heads, m->D, rank);
+            else
+                memcpy(b, peft, w->rows * rank * sizeof *b);
+            free(peft);
+        }
+    return l;
+}
+
+static inline ft_pool *golden_pool(unsigned threads)
+{
+    ft_pool *p = NULL;
+    ft_err e;
+    if (ft_pool_new(&p, threads, &e) < 0)
+        fail_msg("%s", e.text);
+    return p;
+}
+
+#endif
