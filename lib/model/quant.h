@@ -20,6 +20,7 @@ typedef struct ft_type_info {
     ft_type type;
     const char *name;                /* "f32", "q4_1", … as users type it         */
     size_t block, block_bytes;       /* weights and bytes of a block              */
+    uint32_t file_type;              /* general.file_type of files that are mostly of this type */
 } ft_type_info;
 
 /* Returns: facts on a type number, or NULL for one that ft does not know. */
@@ -31,7 +32,9 @@ void ft_dequantise(ft_type type, const void *src, float *dst, size_t n);
 
 /* Encodes n weights (a multiple of the block): round to nearest even for f16 and bf16; Q8_0 and
  * Q4_0 as the reference quantiser of GGUF's authors does (scale from the largest magnitude,
- * signed for Q4_0), so files have the same bytes. FT_Q4_1 by minimum and maximum. */
+ * signed for Q4_0), so files have the same bytes. FT_Q4_1 by minimum and maximum. NaN becomes a
+ * quiet NaN in f16 and bf16. Blocks that hold NaN or infinity, or whose scale has no half-precision
+ * number or no reciprocal (under 2^-128), give bytes that mean nothing but are always the same. */
 void ft_quantise(ft_type type, const float *src, void *dst, size_t n);
 
 #endif
