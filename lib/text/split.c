@@ -11,8 +11,8 @@
  * Letters are general category L, numbers N, spaces the property White_Space. A byte that begins
  * no well-formed UTF-8 sequence counts as one character of the class "other".
  */
-#include "base/mem.h"
 #include "text/tokenizer_internal.h"
+#include "text/unicode_internal.h"
 
 #include <string.h>
 #include <utf8proc.h>
@@ -42,16 +42,9 @@ static const struct { uint32_t first, last; } added_digits[] = {
     {0x11de0, 0x11de9}, {0x16ff4, 0x16ff6},
 };
 
-static int is_white_space(uint32_t c)
-{
-    return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-           c == 0x205f || c == 0x3000;
-}
-
 static unsigned class_of(uint32_t c)
 {
-    if (is_white_space(c))
+    if (ft_is_white_space(c))
         return FT_C_SPACE;
     switch (utf8proc_category((utf8proc_int32_t)c)) {
     case UTF8PROC_CATEGORY_LU: case UTF8PROC_CATEGORY_LL: case UTF8PROC_CATEGORY_LT:
@@ -92,26 +85,6 @@ int ft_splitter_init(ft_splitter *s, ft_slice pre, ft_err *e)
     return 0;
 }
 
-/* Decodes one well-formed sequence (Unicode 15.0, table 3-7). Returns: its length, or 0. */
-static size_t decode(const uint8_t *p, size_t n, uint32_t *c)
-{
-    size_t len = p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-    uint32_t v;
-    if (len == 0 || n < len)
-        return 0;
-    v = p[0] & (0x7fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        v = v << 6 | (p[i] & 0x3f);
-    }
-    if ((len == 3 && (v < 0x800 || (v >= 0xd800 && v < 0xe000))) ||
-        (len == 4 && (v < 0x10000 || v > 0x10ffff)))
-        return 0;
-    *c = v;
-    return len;
-}
-
 static inline unsigned class_at(const ft_splitter *s, const uint8_t *p, size_t n, size_t *len)
 {
     unsigned class = s->ascii[p[0]];
@@ -119,7 +92,7 @@ static inline unsigned class_at(const ft_splitter *s, const uint8_t *p, size_t n
     *len = 1;
     if (class != FT_C_WIDE)
         return class;
-    *len = decode(p, n, &c);
+    *len = ft_utf8_wide(p, n, &c);
     if (*len == 0) {
         *len = 1;
         return FT_C_OTHER;

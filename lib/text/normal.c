@@ -1,0 +1,178 @@
+/* normal.c: see normal.h. ASCII goes byte by byte. A span that needs Unicode begins with the last
+ * ASCII character before it (a mark may compose with it) and ends before the next one, which is a
+ * starter and composes with nothing to its left.
+ */
+#include "text/normal.h"
+
+#include "base/mem.h"
+#include "text/unicode_internal.h"
+
+#include <stdlib.h>
+#include <utf8proc.h>
+
+/* A decomposed character as one number that sorts by combining class, then place:
+ *     class 8 bits | place in the run 35 bits | code point 21 bits                        */
+#define PLACE_BITS 35
+#define CODE_BITS 21
+#define CODE_OF(v) ((int32_t)((v) & ((1u << CODE_BITS) - 1)))
+
+typedef struct normaliser {
+    ft_buf *out;
+    int started, space;        /* something was written; white space came after it     */
+    uint64_t *chars;
+    size_t n, cap;
+    int32_t *folded;
+    size_t n_folded, folded_cap;
+} normaliser;
+
+static void put_space(normaliser *z)
+{
+    z->space = z->started;
+}
+
+/* Writes the space that is due before something that is not white. */
+static void put_due(normaliser *z)
+{
+    if (z->space)
+        ft_buf_add_byte(z->out, ' ');
+    z->space = 0;
+    z->started = 1;
+}
+
+static void put_ascii(normaliser *z, uint8_t c)
+{
+    if (ft_is_white_space(c)) {
+        put_space(z);
+        return;
+    }
+    put_due(z);
+    ft_buf_add_byte(z->out, c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x, y;
+    x = *(const uint64_t *)a;
+    y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Canonical order: each run of characters whose class is not 0, stably by class. */
+static void order(normaliser *z)
+{
+    for (size_t i = 0, end; i < z->n; i = end) {
+        end = i + 1;
+        if (z->chars[i] >> (PLACE_BITS + CODE_BITS) == 0)
+            continue;
+        while (end < z->n && z->chars[end] >> (PLACE_BITS + CODE_BITS) != 0)
+            end++;
+        if (end - i == 1)
+            continue;
+        for (size_t k = i; k < end; k++)
+            z->chars[k] |= (uint64_t)(k - i) << CODE_BITS;
+        qsort(z->chars + i, end - i, sizeof *z->chars, by_value);
+    }
+}
+
+/* Appends the canonical decomposition of one character to chars. */
+static int add_decomposed(normaliser *z, uint32_t c, ft_err *e)
+{
+    int32_t part[8];
+    int boundary = 0, rc;
+    utf8proc_ssize_t k = utf8proc_decompose_char((int32_t)c, part, 8, UTF8PROC_DECOMPOSE,
+                                                 &boundary);
+    if (k < 0 || k > 8)
+        return ft_err_set(e, FT_ERR_INTERNAL, "U+%04X does not decompose", c);
+    if ((rc = ft_grow(&z->chars, &z->cap, z->n + 8, sizeof *z->chars, e)) < 0)
+        return rc;
+    for (utf8proc_ssize_t i = 0; i < k; i++) {
+        uint64_t class = (uint64_t)utf8proc_get_property(part[i])->combining_class;
+        z->chars[z->n++] = class << (PLACE_BITS + CODE_BITS) | (uint32_t)part[i];
+    }
+    return 0;
+}
+
+/* Folds all of chars. They stay in canonical order: what folds is a starter and folds to
+ * starters, or is U+0345, of the highest class, which becomes a starter. */
+static int fold(normaliser *z, ft_err *e)
+{
+    z->n_folded = 0;
+    for (size_t i = 0; i < z->n; i++) {
+        int32_t part[8];
+        int boundary = 0, rc;
+        utf8proc_ssize_t k = utf8proc_decompose_char(CODE_OF(z->chars[i]), part, 8,
+                                                     UTF8PROC_DECOMPOSE | UTF8PROC_CASEFOLD,
+                                                     &boundary);
+        if (k < 0 || k > 8)
+            return ft_err_set(e, FT_ERR_INTERNAL, "U+%04X does not fold",
+                              (unsigned)CODE_OF(z->chars[i]));
+        if ((rc = ft_grow(&z->folded, &z->folded_cap, z->n_folded + 8, sizeof *z->folded, e)) < 0)
+            return rc;
+        for (utf8proc_ssize_t j = 0; j < k; j++)
+            z->folded[z->n_folded++] = part[j];
+    }
+    return 0;
+}
+
+/* Writes what has gathered in chars, and empties it. */
+static int flush(normaliser *z, ft_err *e)
+{
+    utf8proc_ssize_t n;
+    int rc;
+    if (z->n == 0)
+        return 0;
+    order(z);
+    if ((rc = fold(z, e)) < 0)
+        return rc;
+    n = utf8proc_normalize_utf32(z->folded, (utf8proc_ssize_t)z->n_folded,
+                                 UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+    if (n < 0)
+        return ft_err_set(e, FT_ERR_INTERNAL, "text does not compose");
+    for (utf8proc_ssize_t i = 0; i < n; i++) {
+        uint8_t utf8[4];
+        if (ft_is_white_space((uint32_t)z->folded[i])) {
+            put_space(z);
+            continue;
+        }
+        put_due(z);
+        ft_buf_add(z->out, utf8, (size_t)utf8proc_encode_char(z->folded[i], utf8));
+    }
+    z->n = 0;
+    return 0;
+}
+
+static int normalise(normaliser *z, const uint8_t *p, size_t n, ft_err *e)
+{
+    int rc;
+    for (size_t i = 0, len; i < n; i += len) {
+        uint32_t c = p[i];
+        len = 1;
+        if (c < 0x80) {
+            if ((rc = flush(z, e)) < 0)
+                return rc;
+            if (i + 1 == n || p[i + 1] < 0x80) {
+                put_ascii(z, p[i]);
+                continue;
+            }
+        } else if ((len = ft_utf8_wide(p + i, n - i, &c)) == 0) {
+            len = 1;
+            if ((rc = flush(z, e)) < 0)
+                return rc;
+            put_due(z);
+            ft_buf_add_byte(z->out, p[i]);
+            continue;
+        }
+        if ((rc = add_decomposed(z, c, e)) < 0)
+            return rc;
+    }
+    return flush(z, e);
+}
+
+int ft_normalise(const void *text, size_t n, ft_buf *out, ft_err *e)
+{
+    normaliser z = {.out = out};
+    int rc = normalise(&z, text, n, e);
+    ft_free(z.chars);
+    ft_free(z.folded);
+    return rc < 0 ? rc : ft_buf_check(out, e);
+}
