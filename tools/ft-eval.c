@@ -1,0 +1,101 @@
+/* ft-eval: how well a model, with or without an adapter, predicts the targets of a packed stream. */
+#include "data/json.h"
+#include "tools/cli/cli.h"
+#include "tools/cli/evaluate.h"
+#include "tools/cli/load.h"
+#include "train/adapter.h"
+
+#include <math.h>
+
+static const char *scores_path;
+
+static const cli_option options[] = {
+    {"scores", 0, CLI_TEXT, &scores_path, "FILE", 0, 0, 0,
+     "write {id, loss, targets} of each example as a JSON line"},
+    {0}};
+
+static const cli_tool tool = {
+    "ft-eval", "loss, perplexity and bits per byte of a packed stream",
+    "-m MODEL [-a ADAPTER] [options] [FILE]",
+    "  ft-tokenize -m base.gguf < test.ft | ft-pack -l 512 | ft-eval -m base.gguf -a adapter.ft\n"
+    "  ft-eval -m base.gguf --json --scores scores.jsonl packed.ft | jq .perplexity",
+    "ft-pack(1), ft-train(1), ft-quant(1)",
+    CLI_IN | CLI_MODEL | CLI_ADAPTER | CLI_THREADS, 1, options};
+
+/* An adapter knows the chat template it was trained with: rows of another one are refused. */
+static void check_template(const ft_reader *in, const ft_reader *adapter)
+{
+    const ft_digest *rows = &ft_reader_header(in)->template_;
+    const ft_digest *trained = &ft_reader_header(adapter)->template_;
+    if (ft_digest_is_zero(rows) || ft_digest_is_zero(trained) || ft_digest_equal(rows, trained))
+        return;
+    ft_err_set(cli_err(), FT_ERR_DATA, "%s was made with another chat template than the rows that "
+               "%s was trained on", ft_reader_name(in), cli_adapter());
+    cli_fail();
+}
+
+static ft_lora *read_adapter(const ft_model *m, const ft_reader *in)
+{
+    ft_lora *l = NULL;
+    ft_reader *adapter = NULL;
+    const char *warning;
+    cli_check(ft_adapter_read(&l, m, cli_adapter(), cli_pool(), &adapter, &warning, cli_err()));
+    if (warning)
+        cli_warn("%s: %s", cli_adapter(), warning);
+    check_template(in, adapter);
+    ft_reader_free(&adapter);
+    return l;
+}
+
+/* A line "key<TAB>value", or a member of the JSON object. */
+static void print_real(const char *key, double v, const char *end)
+{
+    ft_buf b = {0};
+    ft_buf_add_fmt(&b, cli_json() ? "\"%s\":" : "%s\t", key);
+    ft_json_put_double(&b, v);
+    ft_buf_add_str(&b, cli_json() ? end : "\n");
+    cli_check(ft_buf_check(&b, cli_err()));
+    cli_check(ft_out_write(cli_stdout(), b.p, b.n, cli_err()));
+    ft_buf_free(&b);
+}
+
+static void print_result(const cli_evaluation *r)
+{
+    double loss = cli_evaluation_loss(r);
+    if (cli_json())
+        cli_print("{");
+    print_real("loss", loss, ",");
+    print_real("perplexity", exp(loss), ",");
+    print_real("bits_per_byte", r->nll / ((double)r->bytes * log(2)), ",");
+    cli_print(cli_json() ? "\"tokens\":%llu,\"examples\":%llu}\n"
+                         : "tokens\t%llu\nexamples\t%llu\n",
+              (unsigned long long)r->targets, (unsigned long long)r->examples);
+}
+
+int main(int argc, char **argv)
+{
+    ft_model *m = NULL;
+    ft_tokenizer *tok;
+    ft_lora *l = NULL;
+    ft_reader *in;
+    ft_out *scores = NULL;
+    cli_evaluation r;
+    cli_begin(&tool, argc, argv);
+    cli_check(ft_model_open(&m, cli_model(), cli_err()));
+    tok = cli_tokenizer_of(m->gguf);
+    in = cli_reader(cli_input(), FT_KIND_PACKED);
+    cli_check_tokenizer(in, tok);
+    if (cli_adapter())
+        l = read_adapter(m, in);
+    if (scores_path)
+        cli_check(ft_out_open(&scores, scores_path, cli_err()));
+    cli_evaluate(in, m, l, tok, scores, &r);
+    print_result(&r);
+    if (scores)
+        cli_check(ft_out_commit(&scores, cli_err()));
+    ft_reader_free(&in);
+    ft_lora_free(&l);
+    ft_tokenizer_free(&tok);
+    ft_model_free(&m);
+    return cli_end();
+}
