@@ -90,7 +90,9 @@ int ft_example_shape(ft_mp record, enum ft_shape *shape, ft_err *e)
         *shape = FT_SHAPE_MESSAGES;
         return check_messages(v, e);
     }
-    if (ft_mp_get(record, "prompt", &v)) {
+    /* An answered prompt has its completion in reference. */
+    if (ft_mp_get(record, "prompt", &v) && (ft_mp_get(record, "completion", &v) ||
+                                            !ft_mp_get(record, "prediction", &v))) {
         *shape = FT_SHAPE_PROMPT;
         return need_string(record, "prompt", "completion", e) < 0
                    ? FT_ERR_DATA : need_string(record, "completion", "prompt", e);
@@ -175,9 +177,13 @@ int ft_example_part(ft_mp record, enum ft_part part, ft_buf *out, ft_err *e)
         break;
     case FT_SHAPE_TEXT: add_field(record, "text", out); break;
     case FT_SHAPE_PREDICTION:
-        if (part == FT_PART_PROMPT)
+        if (part == FT_PART_PROMPT && !ft_mp_get(record, "prompt", &(ft_mp){0}))
             return ft_err_set(e, FT_ERR_DATA,
                               "a record of prediction and reference has no prompt");
+        if (part != FT_PART_RESPONSE)
+            add_field(record, "prompt", out);
+        if (part == FT_PART_PROMPT)
+            break;
         add_field(record, "prediction", out);
         if (part == FT_PART_ALL) {
             ft_buf_add_byte(out, separator);
