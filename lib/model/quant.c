@@ -111,8 +111,8 @@ static void q8_0_block(const float *x, uint8_t *p)
 /* The weight of largest magnitude, the first of equals, becomes exactly -8 d. */
 static void q4_0_block(const float *x, uint8_t *p)
 {
-    float largest = 0, signed_largest = 0, d, id;
-    for (size_t j = 0; j < 32; j++)
+    float largest = fabsf(x[0]), signed_largest = x[0], d, id;
+    for (size_t j = 1; j < 32; j++)
         if (fabsf(x[j]) > largest) {
             largest = fabsf(x[j]);
             signed_largest = x[j];
