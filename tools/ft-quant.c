@@ -107,7 +107,7 @@ int main(int argc, char **argv)
     cli_check(ft_model_open(&m, cli_model(), cli_err()));
     ft_out *out = open_output();
     note_types(m, type);
-    cli_check(ft_convert_write(m, type, out, cli_pool(), cli_err()));
+    cli_check(ft_convert_write(m, type, NULL, out, cli_pool(), cli_err()));
     cli_result_text("type", type_name);
     cli_result_count("tensor_bytes_before", tensor_bytes(m));
     cli_result_count("bytes", ft_out_bytes(out));

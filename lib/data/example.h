@@ -1,6 +1,7 @@
 /* example.h: what a record of kind "text" means. Records stay msgpack; these functions look into
  * one without copying it. Four shapes: messages [{role, content, …}], prompt + completion, text,
- * prediction + reference(s), beside which a prompt may stand. A record with fields of several shapes has the first of them.
+ * prediction + reference(s), beside which a prompt may stand. A record with fields of several
+ * shapes has the first of them.
  *
  *     if (ft_example_shape(record, &shape, e) < 0) return ft_err_wrap(e, "record %llu", n);
  *     for (size_t i = 0; ft_example_message(record, i, &role, &content); i++) …

@@ -24,8 +24,9 @@ typedef struct ft_merge_options {
  * the rank in order, so the bytes do not depend on the pool. All metadata of the base is copied;
  * general.file_type says the new type, and ft.base_digest names the base. A few megabytes of
  * memory, whatever the model's size.
- * Errors: FT_ERR_USAGE for another type, FT_ERR_NUMERIC for a merged weight that is not finite or
- * too large for f16 (names tensor and row), FT_ERR_IO, FT_ERR_NOMEM. */
+ * Errors: FT_ERR_USAGE for another type; FT_ERR_NUMERIC for a merged weight that is not finite or
+ * too large for f16, FT_ERR_DATA when it was so in the base (names tensor and weight); FT_ERR_IO,
+ * FT_ERR_NOMEM. */
 int ft_merge_write(const ft_model *m, const ft_lora *l, const ft_merge_options *options,
                    ft_out *out, ft_pool *pool, ft_err *e) FT_MUST_CHECK;
 

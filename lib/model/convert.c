@@ -9,8 +9,10 @@
 enum { TASK = 1 << 16, SLAB_TASKS = 32 };
 
 typedef struct converter {
+    const ft_convert_extra *extra;
     const ft_tensor *t;
     ft_type to;
+    int changed;                 /* t passes through extra->change */
     float limit;                 /* largest magnitude that `to` can hold */
     size_t from, count;          /* weights of the tensor that this slab covers */
     float *decoded;              /* TASK floats for each worker */
@@ -52,6 +54,8 @@ static void convert_task(void *ctx, size_t task, unsigned worker)
     size_t at = task * TASK, n = c->count - at < TASK ? c->count - at : TASK;
     ft_dequantise(c->t->type, (const uint8_t *)c->t->data + bytes_of(c->t->type, c->from + at), x,
                   n);
+    if (c->changed)
+        c->extra->change(c->extra->ctx, c->t, c->from + at, x, n);
     c->bad[task] = 0;
     for (size_t i = 0; i < n; i++)
         if (!(fabsf(x[i]) <= c->limit)) {
@@ -65,7 +69,7 @@ static int convert_tensor(converter *c, ft_gguf_writer *w, ft_pool *pool, ft_err
 {
     size_t n = 1, tasks;
     int rc = 0;
-    if (c->to == c->t->type)
+    if (c->to == c->t->type && !c->changed)
         return ft_gguf_writer_data(w, c->t->data, c->t->bytes, e);
     for (uint32_t d = 0; d < c->t->n_dims; d++)
         n *= (size_t)c->t->shape[d];
@@ -77,7 +81,7 @@ static int convert_tensor(converter *c, ft_gguf_writer *w, ft_pool *pool, ft_err
         ft_pool_run(pool, tasks, convert_task, c);
         for (size_t i = 0; i < tasks; i++)
             if (c->bad[i])
-                return ft_err_set(e, FT_ERR_DATA, "tensor %.*s: weight %zu is NaN, infinite or "
+                return ft_err_set(e, c->changed ? FT_ERR_NUMERIC : FT_ERR_DATA, "tensor %.*s: weight %zu is NaN, infinite or "
                                   "too large for %s", (int)c->t->name.n,
                                   (const char *)c->t->name.p, c->bad[i] - 1,
                                   ft_type_info_of((uint32_t)c->to)->name);
@@ -86,7 +90,8 @@ static int convert_tensor(converter *c, ft_gguf_writer *w, ft_pool *pool, ft_err
     return rc;
 }
 
-static int announce(const ft_model *m, ft_type want, ft_gguf_writer *w, ft_err *e)
+static int announce(const ft_model *m, ft_type want, const ft_convert_extra *extra,
+                    ft_gguf_writer *w, ft_err *e)
 {
     const ft_gguf *g = m->gguf;
     int rc = 0;
@@ -97,6 +102,8 @@ static int announce(const ft_model *m, ft_type want, ft_gguf_writer *w, ft_err *
                                    ft_type_info_of((uint32_t)want)->file_type, e);
     if (rc == 0 && ft_type_info_of((uint32_t)want)->block > 1)
         rc = ft_gguf_writer_uint32(w, "general.quantization_version", 2, e);
+    if (rc == 0 && extra->add_keys)
+        rc = extra->add_keys(extra->ctx, w, e);
     for (size_t i = 0; rc == 0 && i < ft_gguf_tensor_count(g); i++) {
         const ft_tensor *t = ft_gguf_tensor_at(g, i);
         rc = ft_gguf_writer_tensor(w, t->name, ft_convert_type(m, t, want), t->n_dims, t->shape,
@@ -108,21 +115,24 @@ static int announce(const ft_model *m, ft_type want, ft_gguf_writer *w, ft_err *
 static int write_all(const ft_model *m, ft_type want, ft_gguf_writer *w, converter *c,
                      ft_out *out, ft_pool *pool, ft_err *e)
 {
-    int rc = announce(m, want, w, e);
+    int rc = announce(m, want, c->extra, w, e);
     if (rc == 0)
         rc = ft_gguf_writer_begin(w, out, e);
     for (size_t i = 0; rc == 0 && i < ft_gguf_tensor_count(m->gguf); i++) {
         c->t = ft_gguf_tensor_at(m->gguf, i);
         c->to = ft_convert_type(m, c->t, want);
+        c->changed = c->extra->changes && c->extra->changes(c->extra->ctx, c->t);
         rc = convert_tensor(c, w, pool, e);
     }
     return rc < 0 ? rc : ft_gguf_writer_end(w, e);
 }
 
-int ft_convert_write(const ft_model *m, ft_type want, ft_out *out, ft_pool *pool, ft_err *e)
+int ft_convert_write(const ft_model *m, ft_type want, const ft_convert_extra *extra, ft_out *out,
+                     ft_pool *pool, ft_err *e)
 {
+    static const ft_convert_extra nothing;
     ft_gguf_writer *w = NULL;
-    converter c = {0};
+    converter c = {.extra = extra ? extra : &nothing};
     int rc = ft_gguf_writer_new(&w, e);
     if (rc < 0)
         return rc;
