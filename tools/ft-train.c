@@ -130,13 +130,13 @@ static void print_plan(const run *r, const ft_train_plan *p)
               (unsigned long long)p->steps, (unsigned long long)p->tokens, seconds);
 }
 
-/* Refuses a plan that exceeds --memory, or the machine's memory when none is given. */
+/* Refuses a plan that exceeds --memory (0: no bound), or else the machine's memory. */
 static void check_memory(const ft_train_plan *p)
 {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     uint64_t bound = cli_memory();
     const char *whose = bound ? "--memory allows" : "this machine has";
-    if (!bound && pages > 0 && page > 0)
+    if (!cli_given("memory") && pages > 0 && page > 0)
         bound = (uint64_t)pages * (uint64_t)page;
     if (!bound || p->peak <= bound)
         return;
