@@ -4,6 +4,8 @@
 #include "tools/cli/cli.h"
 #include "train/adapter.h"
 
+#include <sys/stat.h>
+
 static const char *type_name = "f16";
 static int verify;
 
@@ -15,8 +17,8 @@ static const cli_option options[] = {
 
 static const cli_tool tool = {
     "ft-merge", "fold an adapter into its base model", "-m BASE [-a ADAPTER] -o MODEL",
-    "ft-train -m base.gguf < train.ft | ft-merge -m base.gguf -o tuned.gguf --verify\n"
-    "ft-merge -m base.gguf -a adapter.ft --type f32 -o - | cat > tuned.gguf",
+    "  ft-train -m base.gguf < train.ft | ft-merge -m base.gguf -o tuned.gguf --verify\n"
+    "  ft-merge -m base.gguf -a adapter.ft --type f32 -o - | cat > tuned.gguf",
     "ft-train(1), ft-quant(1), ft-eval(1), ft-check(1)",
     CLI_OUT | CLI_MODEL | CLI_ADAPTER | CLI_THREADS | CLI_HISTORY, 0, options};
 
@@ -32,6 +34,11 @@ static void history_text(const ft_reader *reader, ft_buf *text)
 static ft_out *open_output(void)
 {
     ft_out *out = NULL;
+    struct stat base, output;
+    if (stat(cli_model(), &base) == 0 && stat(cli_output(), &output) == 0 &&
+        base.st_dev == output.st_dev && base.st_ino == output.st_ino)
+        cli_usage_error("the output is the base itself, to which adapters are bound; give another "
+                        "name");
     cli_check(ft_out_open(&out, cli_output(), cli_err()));
     if (ft_out_is_tty(out))
         cli_usage_error("standard output is a terminal, and a model is binary; use -o FILE");
