@@ -59,7 +59,7 @@ END
 cat packed-w.ft packed-w.ft packed-w.ft packed-w.ft >four.ft
 cat four.ft four.ft >eight.ft
 evaluate eight.ft >result8
-python3 - result1 result8 <<'END'
+check "eight times the same stream, the same loss" python3 - result1 result8 <<'END'
 import json, sys
 one, eight = (json.load(open(f)) for f in sys.argv[1:])
 assert abs(one["loss"] - eight["loss"]) <= 1e-12 * one["loss"]
