@@ -59,13 +59,14 @@ static void run_tool(const char *name, char **argv)
 int main(int argc, char **argv)
 {
     if (argc > 1 && argv[1][0] != '-') {
-        int known = is_word(argv[1]);
+        const char *name = argv[1];
+        int known = is_word(name);
         if (known)
-            run_tool(argv[1], argv + 1);
+            run_tool(name, argv + 1);
         if (known && errno != ENOENT)
-            fprintf(stderr, "ft: cannot run ft-%s: %s\n", argv[1], strerror(errno));
+            fprintf(stderr, "ft: cannot run ft-%s: %s\n", name, strerror(errno));
         else
-            fprintf(stderr, "ft: there is no tool '%s'; `ft` lists them\n", argv[1]);
+            fprintf(stderr, "ft: there is no tool '%s'; `ft` lists them\n", name);
         return 64;
     }
     cli_begin(&tool, argc, argv);
