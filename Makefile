@@ -51,16 +51,19 @@ $(B)/obj/%.o: %.c | $(B)/stamp-deps
 $(B)/obj/kernels/%_avx2.o: ISA := -mavx2 -mfma -mf16c
 $(B)/obj/kernels/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mfma -mf16c
 
+# Archives, so that a filter takes in (and loads BLAS for) only what it calls.
+$(B)/libcli.a: $(call obj,$(CLI_C))
 $(B)/libft.a: $(call obj,$(LIB_C))
+$(B)/libft.a $(B)/libcli.a:
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
-$(B)/bin/%: $(B)/obj/tools/%.o $(call obj,$(CLI_C)) $(B)/libft.a
+$(B)/bin/%: $(B)/obj/tools/%.o $(B)/libcli.a $(B)/libft.a
 	@mkdir -p $(@D)
 	$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-$(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(CLI_C)) $(B)/libft.a
+$(B)/tests/%: $(B)/obj/tests/%.o $(B)/libcli.a $(B)/libft.a
 	@mkdir -p $(@D)
 	$(SAY) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LDLIBS) -o $@

@@ -1,5 +1,6 @@
 /* ft_merge_write against peft's merge_and_unload (tests/golden/generate.txt), and against itself on
  * other numbers of threads; ft_merge_verify on right and on wrong merges. */
+#define _GNU_SOURCE    /* mkdtemp */
 #include "infer_golden.h"
 
 #include "base/mp.h"
