@@ -48,6 +48,12 @@ FT_K(dot_rows, avx2);
 FT_K(dot_rows, avx512);
 FT_K(axpy, ref);
 FT_K(scale, ref);
+FT_K(swiglu, avx2);
+FT_K(swiglu_back, avx2);
+FT_K(softmax, avx2);
+FT_K(softmax_again, avx2);
+FT_K(max, avx2);
+FT_K(sum_exp, avx2);
 FT_K(sum_squares, ref);
 FT_K(adamw, ref);
 

@@ -1,0 +1,85 @@
+/* dispatch.c: fills the kernel tables. Each family begins as a copy of the one below it and
+ * replaces what it does better, so an op without a wide form simply stays the reference. */
+#include "kernels/kernels_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const ft_kernels ref = {
+    .name = "ref",
+    .dequant_f16 = ft_k_dequant_f16_ref, .dequant_bf16 = ft_k_dequant_bf16_ref,
+    .dequant_q8_0 = ft_k_dequant_q8_0_ref, .dequant_q4_0 = ft_k_dequant_q4_0_ref,
+    .dequant_q4_1 = ft_k_dequant_q4_1_ref,
+    .rmsnorm = ft_k_rmsnorm_ref, .rmsnorm_back = ft_k_rmsnorm_back_ref,
+    .rope = ft_k_rope_ref, .rope_back = ft_k_rope_back_ref,
+    .swiglu = ft_k_swiglu_ref, .swiglu_back = ft_k_swiglu_back_ref,
+    .softmax = ft_k_softmax_ref, .softmax_again = ft_k_softmax_again_ref,
+    .max = ft_k_max_ref, .sum_exp = ft_k_sum_exp_ref,
+    .dot = ft_k_dot_ref, .dot_rows = ft_k_dot_rows_ref,
+    .axpy = ft_k_axpy_ref, .scale = ft_k_scale_ref,
+    .sum_squares = ft_k_sum_squares_ref, .adamw = ft_k_adamw_ref,
+};
+
+#if defined(__x86_64__)
+static ft_kernels avx2_of(ft_kernels k)
+{
+    k.name = "avx2";
+    k.dequant_f16 = ft_k_dequant_f16_avx2;
+    k.dequant_bf16 = ft_k_dequant_bf16_avx2;
+    k.dequant_q8_0 = ft_k_dequant_q8_0_avx2;
+    k.dequant_q4_0 = ft_k_dequant_q4_0_avx2;
+    k.dequant_q4_1 = ft_k_dequant_q4_1_avx2;
+    k.dot_rows = ft_k_dot_rows_avx2;
+    k.swiglu = ft_k_swiglu_avx2;
+    k.swiglu_back = ft_k_swiglu_back_avx2;
+    k.max = ft_k_max_avx2;
+    k.sum_exp = ft_k_sum_exp_avx2;
+    k.softmax = ft_k_softmax_avx2;
+    k.softmax_again = ft_k_softmax_again_avx2;
+    return k;
+}
+
+static ft_kernels avx512_of(ft_kernels k)
+{
+    k.name = "avx512";
+    k.dequant_f16 = ft_k_dequant_f16_avx512;
+    k.dequant_bf16 = ft_k_dequant_bf16_avx512;
+    k.dequant_q8_0 = ft_k_dequant_q8_0_avx512;
+    k.dequant_q4_0 = ft_k_dequant_q4_0_avx512;
+    k.dequant_q4_1 = ft_k_dequant_q4_1_avx512;
+    k.dot_rows = ft_k_dot_rows_avx512;
+    return k;
+}
+#endif
+
+/* The tables are constant expressions of the processor: filling them twice in a race writes the
+ * same bytes, and the constructor runs before any thread of ours exists. */
+static ft_kernels avx2, avx512;
+static struct ft_cpu cpu;
+
+__attribute__((constructor)) static void fill_tables(void)
+{
+    cpu = ft_cpu_detect();
+#if defined(__x86_64__)
+    avx2 = avx2_of(ref);
+    avx512 = avx512_of(avx2);
+#endif
+}
+
+const ft_kernels *ft_kernels_family(const char *name)
+{
+    if (strcmp(name, "ref") == 0)
+        return &ref;
+    if (strcmp(name, "avx2") == 0)
+        return cpu.avx2 ? &avx2 : NULL;
+    if (strcmp(name, "avx512") == 0)
+        return cpu.avx512 ? &avx512 : NULL;
+    return NULL;
+}
+
+const ft_kernels *ft_kernels_get(void)
+{
+    const char *asked = getenv("FT_CPU");
+    const ft_kernels *k = asked ? ft_kernels_family(asked) : NULL;
+    return k ? k : cpu.avx512 ? &avx512 : cpu.avx2 ? &avx2 : &ref;
+}
