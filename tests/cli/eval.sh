@@ -25,7 +25,7 @@ evaluate --scores scores-alone alone-w.ft >result-alone
 ft-eval -q -m toy.gguf packed-w.ft >result-text
 
 check "result, scores, weights and bytes agree; packing changes nothing" \
-    python3 - weighted.jsonl scores1 result1 result-text scores-alone result-alone <<'END'
+    /usr/bin/python3 - weighted.jsonl scores1 result1 result-text scores-alone result-alone <<'END'
 import json, math, sys
 examples = {x["id"]: x for x in map(json.loads, open(sys.argv[1]))}
 scores = [json.loads(line) for line in open(sys.argv[2])]
@@ -59,7 +59,7 @@ END
 cat packed-w.ft packed-w.ft packed-w.ft packed-w.ft >four.ft
 cat four.ft four.ft >eight.ft
 evaluate eight.ft >result8
-check "eight times the same stream, the same loss" python3 - result1 result8 <<'END'
+check "eight times the same stream, the same loss" /usr/bin/python3 - result1 result8 <<'END'
 import json, sys
 one, eight = (json.load(open(f)) for f in sys.argv[1:])
 assert abs(one["loss"] - eight["loss"]) <= 1e-12 * one["loss"]
@@ -72,7 +72,7 @@ evaluate -a untrained.ft packed-w.ft >result2
 check_same "an untrained adapter changes no digit" result1 result2
 ft-train -q -m toy.gguf --lr 0.01 --epochs 3 packed-w.ft >trained.ft
 evaluate -a trained.ft packed-w.ft >result2
-check "a trained one lowers the loss" python3 - result1 result2 <<'END'
+check "a trained one lowers the loss" /usr/bin/python3 - result1 result2 <<'END'
 import json, sys
 base, tuned = (json.load(open(f))["loss"] for f in sys.argv[1:])
 assert tuned < 0.9 * base, (base, tuned)
