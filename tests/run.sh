@@ -13,7 +13,7 @@ set -eu
 # shellcheck disable=SC2016  # the dollars are awk's
 count_cases='
 /^1\.\.[0-9]+/ { plan = substr($0, 4) + 0; have_plan = 1 }
-/^ok( [0-9]+)? # (SKIP|skip)/ || /^skip/ { skipped++; next }
+/^(not )?ok( [0-9]+)? # SKIP/ || /^skip/ { skipped++; next }
 /^ok( |$)/ { passed++ }
 /^not ok( |$)/ { failed++ }
 END {
@@ -67,11 +67,11 @@ report_one() { # OUT TEST
         [ "$skipped" = 0 ] || printf ', %d skipped' "$skipped"
         printf '  %d.%d s  %s\n' $((ms / 1000)) $((ms % 1000 / 100)) "$why"
         if [ "$failed" != 0 ]; then
-            grep '^not ok' "$log.log" | head -n 20 | sed 's/^/       /' || :
+            grep '^not ok' "$log.log" | grep -v '# SKIP' | head -n 20 | sed 's/^/       /' || :
             echo "       the end of $log.log:"
             tail -n 15 "$log.log" | sed 's/^/       | /'
         elif [ "$skipped" != 0 ]; then
-            grep -E '^(skip|ok.*# SKIP)' "$log.log" | head -n 5 | sed 's/^/       /' || :
+            grep -E '^(skip|(not )?ok.*# SKIP)' "$log.log" | head -n 5 | sed 's/^/       /' || :
         fi
     } >"$log.txt"
     cat "$log.txt"
