@@ -1,4 +1,4 @@
-/* ft-eval: how well a model, with or without an adapter, predicts the targets of a packed stream. */
+/* ft-eval: how well a model, alone or with an adapter, predicts the targets of a packed stream. */
 #include "data/json.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/evaluate.h"

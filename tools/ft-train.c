@@ -242,7 +242,7 @@ int main(int argc, char **argv)
     ft_train_plan plan;
     ft_writer *out = NULL;
     cli_begin(&tool, argc, argv);
-    signal(SIGPIPE, SIG_IGN);    /* a reader that is gone is found out when the adapter is written */
+    signal(SIGPIPE, SIG_IGN);    /* a reader that is gone shows when the adapter is written */
     cfg.seed = cli_seed();
     cfg.shuffle = !no_shuffle;
     cli_check(ft_model_open(&r.model, cli_model(), cli_err()));

@@ -6,7 +6,8 @@
  *     if (rc == FT_EOS) … ft_trainer_params(t) …
  *
  * Same rows, same configuration: same bytes of parameters and the same numbers in the reports
- * (seconds aside), whatever the threads and cfg.micro. This module prints nothing and writes no files.
+ * (seconds aside), whatever the threads and cfg.micro. This module prints nothing and writes no
+ * files.
  */
 #ifndef FT_TRAINER_H
 #define FT_TRAINER_H

@@ -13,15 +13,15 @@
 #include <stdint.h>
 
 typedef struct cli_evaluation {
-    uint64_t examples, tokens, targets;  /* tokens: all; targets: those that are scored          */
-    uint64_t bytes;            /* that the targets decode to; special tokens count as none         */
-    double nll;                /* sum over targets of -log p, nats                                 */
-    double weighted, weight;   /* sums of w * nll and of w                                         */
+    uint64_t examples, tokens, targets;  /* tokens: all; targets: those that are scored      */
+    uint64_t bytes;            /* that the targets decode to; special tokens count as none     */
+    double nll;                /* sum over targets of -log p, nats                             */
+    double weighted, weight;   /* sums of w * nll and of w                                     */
 } cli_evaluation;
 
-/* Sums over the whole stream `in`, to its verified end. l: NULL for the base alone. tok: NULL: bytes
- * stay 0. scores: NULL, or receives a JSON line {"id", "loss", "targets"} for each example in order:
- * loss is its mean nats a target, null without targets. */
+/* Sums over the whole stream `in`, to its verified end. l: NULL for the base alone. tok: NULL:
+ * bytes stay 0. scores: NULL, or receives a JSON line {"id", "loss", "targets"} for each example in
+ * order: loss is its mean nats a target, null without targets. */
 void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, const ft_tokenizer *tok,
                   ft_out *scores, cli_evaluation *r);
 
