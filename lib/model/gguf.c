@@ -227,6 +227,9 @@ static int read_tensor(ft_gguf *g, ft_rd *r, ft_tensor *t, size_t *expected, ft_
     if (offset != *expected)
         return ft_err_set(e, FT_ERR_DATA, "offset %llu, but %zu is where the tensor before it ends",
                           (unsigned long long)offset, *expected);
+    if (t->bytes > ft_rd_left(r))
+        return ft_err_set(e, FT_ERR_DATA, "data of %zu bytes, but %zu bytes remain", t->bytes,
+                          ft_rd_left(r));
     if (__builtin_add_overflow((size_t)offset, t->bytes, &end) ||
         align_up(end, g->alignment, expected) < 0)
         return ft_err_set(e, FT_ERR_DATA, "its size overflows");

@@ -1,4 +1,4 @@
-/* rows.c: the order of q's and k's rows, GGUF's against PEFT's (see model.h). */
+/* row_order.c: the order of q's and k's rows, GGUF's against PEFT's (see model.h). */
 #include "model/model.h"
 
 #include <string.h>
