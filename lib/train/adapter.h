@@ -4,7 +4,8 @@
  * layers, base: bin digest of the model it is bound to (absent: bound by shape), transform: ""}.
  * Records are {name, shape: [rows, cols], offset, data: bin of little-endian f32}: a tensor may
  * take several records of at most 8 MiB, offset counting elements. Names (targets' as well:
- * "q_proj") and row order are PEFT's: base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight.
+ * "q_proj") and row order are PEFT's:
+ * base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight.
  */
 #ifndef FT_ADAPTER_H
 #define FT_ADAPTER_H

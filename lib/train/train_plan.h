@@ -29,7 +29,7 @@ typedef struct ft_train_config {
 
 typedef struct ft_train_plan {     /* bytes, but for the last two */
     size_t weights;                /* the base, mapped                                          */
-    size_t adapter;                /* its parameters; with validation the best too  */
+    size_t adapter;                /* its parameters; with validation the best too */
     size_t optimiser;              /* gradient and two moments                                  */
     size_t activations, scratch;   /* of the transformer                                        */
     size_t data;                   /* index of the rows and the order of an epoch               */
