@@ -44,7 +44,7 @@ size_t ft_train_step_end(const ft_dataset *d, const size_t *order, size_t from, 
 void ft_train_order(const ft_dataset *d, const ft_train_config *cfg, uint64_t epoch,
                     size_t *order);
 
-/* Returns: most tokens of a micro-batch and of a sequence, over both data sets (val may be NULL). */
+/* Returns: most tokens of a micro-batch and of a sequence, over both data sets (val: or NULL). */
 ft_nn_limits ft_train_limits(const ft_dataset *train, const ft_dataset *val,
                              const ft_train_config *cfg);
 
