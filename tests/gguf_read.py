@@ -1,4 +1,4 @@
-"""gguf_read.py: a GGUF reader of its own for the tests, in plain Python; shares nothing with lib/model.
+"""gguf_read.py: a GGUF reader of its own for the tests, in plain Python, apart from lib/model.
 
     python3 gguf_read.py FILE           keys (short ones with values) and tensors
     python3 gguf_read.py --digest FILE  the digest of the tensors that lib/model/gguf.h defines

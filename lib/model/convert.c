@@ -81,9 +81,9 @@ static int convert_tensor(converter *c, ft_gguf_writer *w, ft_pool *pool, ft_err
         ft_pool_run(pool, tasks, convert_task, c);
         for (size_t i = 0; i < tasks; i++)
             if (c->bad[i])
-                return ft_err_set(e, c->changed ? FT_ERR_NUMERIC : FT_ERR_DATA, "tensor %.*s: weight %zu is NaN, infinite or "
-                                  "too large for %s", (int)c->t->name.n,
-                                  (const char *)c->t->name.p, c->bad[i] - 1,
+                return ft_err_set(e, c->changed ? FT_ERR_NUMERIC : FT_ERR_DATA,
+                                  "tensor %.*s: weight %zu is NaN, infinite or too large for %s",
+                                  (int)c->t->name.n, (const char *)c->t->name.p, c->bad[i] - 1,
                                   ft_type_info_of((uint32_t)c->to)->name);
         rc = ft_gguf_writer_data(w, c->encoded, bytes_of(c->to, c->count), e);
     }

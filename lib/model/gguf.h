@@ -40,7 +40,8 @@ typedef struct ft_tensor {
     ft_slice name;
     ft_type type;
     uint32_t n_dims;
-    uint64_t shape[FT_DIMS_MAX];   /* shape[0] varies fastest: a row has shape[0] weights; 1 past n_dims */
+    uint64_t shape[FT_DIMS_MAX];   /* shape[0] varies fastest: a row has shape[0] weights; 1 past
+                                    * n_dims */
     const void *data;              /* in the mapping */
     size_t bytes;
 } ft_tensor;
@@ -49,7 +50,7 @@ typedef struct ft_gguf ft_gguf;
 
 /* Errors: FT_ERR_NOINPUT, FT_ERR_DATA ("FILE: tensor blk.0.attn_q.weight at byte 1234: …"). */
 int ft_gguf_open(ft_gguf **g, const char *path, ft_err *e) FT_MUST_CHECK;
-/* The same over bytes in memory, which must outlive *g and be 8-byte aligned; name is for errors. */
+/* The same over bytes in memory, which must outlive *g and be 8-byte aligned; name: for errors. */
 int ft_gguf_open_bytes(ft_gguf **g, const char *name, const void *p, size_t n,
                        ft_err *e) FT_MUST_CHECK;
 void ft_gguf_free(ft_gguf **g);    /* accepts NULL, sets NULL */

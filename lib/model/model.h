@@ -33,7 +33,8 @@ typedef struct ft_layer {
 } ft_layer;
 
 typedef struct ft_model {
-    size_t L, C, H, H_kv, D, F, V;   /* layers, channels, heads, key/value heads, head size, MLP, vocabulary */
+    size_t L, C, H, H_kv, D, F, V;   /* layers, channels, heads, key/value heads, head size, MLP
+                                      * size, vocabulary */
     size_t context;                  /* longest sequence the model was made for */
     float rope_theta, rms_eps;
     ft_layer *layers;                /* L of them */

@@ -162,7 +162,8 @@ def key_cases():
     yield ("array-nested", with_raw("a.b", ARRAY, struct.pack("<IQIQ", ARRAY, 1, U8, 0)),
            "array of arrays")
     yield "bool-2", with_raw("a.b", BOOL, b"\2"), "bool of value 2"
-    yield "bools", with_raw("a.b", ARRAY, struct.pack("<IQ", BOOL, 3) + b"\0\1\xff"), "bool of value"
+    bools = struct.pack("<IQ", BOOL, 3) + b"\0\1\xff"
+    yield "bools", with_raw("a.b", ARRAY, bools), "bool of value 255"
     yield ("item-length", with_raw("a.b", ARRAY, struct.pack("<IQQ", STRING, 2, 2 ** 62)),
            "item 0: string length")
     for kind, v in [(U32, 0), (U32, 1), (U32, 4), (U32, 24), (U32, 33), (U32, 2 ** 31),

@@ -18,7 +18,7 @@ ft-quant -q -m bf16.gguf -t f32 -o wide.gguf
 ft-quant -q -m wide.gguf -t bf16 -o narrow.gguf
 check_same "bf16 to f32 and back loses nothing" bf16.gguf narrow.gguf
 
-# Each weight is as near the original as its type allows; the metadata is the original's but two keys.
+# Each weight is as near the original as its type allows; the metadata differs in two keys only.
 cat >compare.py <<'END'
 import os, sys
 sys.path.insert(0, os.path.join(os.environ["FT_ROOT"], "tests"))
@@ -59,7 +59,8 @@ for name, number in FILE_TYPE.items():
             limit = bound(kind, old[i:i + 32])
             if not all(abs(a - b) <= limit for a, b in zip(old[i:i + 32], new[i:i + 32])):
                 wrong.append("%s at %d" % (t, i))
-    print("%s - %s: types, keys and every weight %s" % ("not ok" if wrong else "ok", name, wrong[:3]))
+    verdict = "not ok" if wrong else "ok"
+    print("%s - %s: types, keys and every weight %s" % (verdict, name, wrong[:3]))
     bad += bool(wrong)
 sys.exit(bad > 0)
 END
@@ -73,8 +74,7 @@ ln mine.gguf link.gguf
 check_status 64 "nor under another name" ft-quant -m mine.gguf -t f16 -o link.gguf
 check_status 64 "an unknown type" ft-quant -m mine.gguf -t q3_x -o new.gguf
 check_status 64 "no model" ft-quant -t f16 -o new.gguf
-check_status 64 "--eval into a pipe" sh -c "ft-quant -m mine.gguf -t f16 --eval x.ft -o - | cat >/dev/null;
-    ft-quant -m mine.gguf -t f16 --eval x.ft -o /dev/null"
+check_status 64 "--eval into what cannot be read back" ft-quant -m mine.gguf -t f16 --eval x.ft -o /dev/null
 check_status 66 "a model that is not there" ft-quant -m none.gguf -t f16 -o new.gguf
 
 # A weight that the new type cannot hold: NaN, and 70000 in f16.

@@ -6,8 +6,7 @@ Made with gguf 0.19.0 and numpy 2.4.6. The file is little-endian: N as u32; N fl
 each of f32 f16 bf16 q8_0 q4_0 q4_1 (GGUF's type number as u32, bytes as u32, the encoded bytes, and
 N floats decoded from them).
 
-The weights: blocks of normal numbers over 30 orders of magnitude as far as half-precision scales go;
-zeros of both signs; equal magnitudes of both signs in both orders (which one is "the largest"
+The weights: blocks of normal numbers as far as half-precision scales go; zeros of both signs; equal magnitudes of both signs in both orders (which one is "the largest"
 decides the sign of q4_0's scale); values half-way between two codes; constant blocks; subnormal
 halves; a single spike. Left out: NaN, infinity, and scales under 2^-128, for which the reference
 gives what the machine's float-to-integer conversion gives.

@@ -1,4 +1,5 @@
-/* model_test.c: a model file as sizes and views of weights. Refusals: tests/cli/quant_hostile.py. */
+/* model_test.c: a model file as sizes and views of weights. tests/cli/quant_hostile.py has the
+ * refusals. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
