@@ -108,11 +108,11 @@ asan:
 
 bench: all $(MODEL)
 	sh pipelines/deps.sh bench
-	@FT_MODEL=$(MODEL) sh tests/bench/run.sh $(B)
+	@FT_MODEL=$(MODEL) sh tests/bench/run_bench.sh $(B)
 
 lint:
 	sh pipelines/deps.sh lint
-	@sh tests/lint/run.sh "$(filter-out $(SAN),$(ALL_C))"
+	@sh tests/lint/run_lint.sh "$(filter-out $(SAN),$(ALL_C))"
 
 demo: all $(MODEL)
 	@$(MAKE) -f pipelines/demo.mk FT=$(B)/bin MODEL=$(MODEL)

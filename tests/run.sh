@@ -1,9 +1,9 @@
 #!/bin/sh
 # run.sh BUILD [WORD...]: runs the tests, or those whose path contains one of the words.
 #
-# A test is a program BUILD/tests/{unit,kernels}/* or a script tests/{cli,fault}/*.{sh,py}. It prints
-# a line for each case, "ok ..." or "not ok ..." (TAP, which cmocka also prints), "skip ..." or
-# "ok N # SKIP ..." for one that cannot run here, and exits with a status other than 0 when a case
+# A test is a program BUILD/tests/{unit,kernels}/* or a script tests/{cli,fault}/*.{sh,py}. It
+# prints a line for each case, "ok ..." or "not ok ..." (TAP, which cmocka also prints), "skip ..."
+# or "ok N # SKIP ..." for one that cannot run here, and exits with a status other than 0 when a case
 # failed. It has failed too when it dies, prints no case, or prints fewer than its "1..N".
 # Scripts start in an empty folder of their own with FT_BIN, TOY, MODEL and FT_ROOT set; programs
 # start in the root of the tree. FT_JOBS tests run at a time (2).
@@ -32,7 +32,8 @@ run_one() { # TEST LOG LIMIT_S
     work=$2.tmp
     rm -rf "$work" && mkdir -p "$work"
     rc=0
-    (
+    # The braces keep the shell's own word about a killed test out of the report.
+    { (
         TMPDIR=$work
         export TMPDIR
         case $1 in
@@ -40,7 +41,7 @@ run_one() { # TEST LOG LIMIT_S
             *.py) cd "$work" && exec timeout -k 5 "$3" /usr/bin/python3 "$1" ;;
             *) cd "$FT_ROOT" && exec timeout -k 5 "$3" "$1" ;;
         esac
-    ) >"$2.log" 2>&1 </dev/null || rc=$?
+    ) >"$2.log" 2>&1 </dev/null; } 2>/dev/null || rc=$?
     awk -v rc="$rc" "$count_cases" "$2.log" >"$2.res"
     rm -rf "$work"
 }

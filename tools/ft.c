@@ -35,7 +35,8 @@ static const cli_tool tool = {
 /* Tool names are short words; anything else (a slash above all) is not looked for. */
 static int is_word(const char *name)
 {
-    return strlen(name) < 32 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name);
+    size_t n = strlen(name);
+    return n < 32 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
 }
 
 /* Returns only when ft-NAME cannot be run; then errno says why. */

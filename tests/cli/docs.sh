@@ -16,9 +16,12 @@ ft | sed 's/^ft \([a-z-]*\) .*/ft-\1/' | sort >listed
 for program in "$FT_BIN"/ft-*; do echo "${program##*/}"; done | sort >built
 check "ft lists the tools that are built" cmp listed built
 
-options_of_help() { "$1" --help | sed -n 's/^  \(-[a-zA-Z], \|    \)--\([a-z0-9-]*\).*/\2/p' | sort -u; }
+options_of_help() {
+    "$1" --help | sed -n 's/^  \(-[a-zA-Z], \|    \)--\([a-z0-9-]*\).*/\2/p' | sort -u
+}
 options_of_page() {
-    sed -n '/^\.It Fl /p' "$1" | tr ' ' '\n' | sed -n 's/^\(\\-\|-\)\([a-z][a-z0-9-]*\)$/\2/p' | sort -u
+    sed -n '/^\.It Fl /p' "$1" | tr ' ' '\n' |
+        sed -n 's/^\(\\-\|-\)\([a-z][a-z0-9-]*\)$/\2/p' | sort -u
 }
 
 for program in "$FT_BIN"/ft "$FT_BIN"/ft-*; do
@@ -54,7 +57,11 @@ done
 extract() { # FILE PREFIX
     awk -v prefix="$2" '
         /^\.\\" run$/ || /^<!-- run -->$/ { armed = 1; next }
-        armed && !inside && (/^\.Bd / || /^```/) { inside = 1; out = sprintf("%s%02d", prefix, ++n); next }
+        armed && !inside && (/^\.Bd / || /^```/) {
+            inside = 1
+            out = sprintf("%s%02d", prefix, ++n)
+            next
+        }
         inside && (/^\.Ed/ || /^```$/) { inside = armed = 0; close(out); next }
         inside { gsub(/\\-/, "-"); gsub(/\\e/, "\\"); gsub(/\\&/, ""); print >out }' "$1"
 }

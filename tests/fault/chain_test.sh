@@ -61,7 +61,7 @@ while [ $runs -lt $trials ]; do
     n=$((runs / stages / 2 + 1))
     call='read'
     [ $((runs / stages % 2)) = 0 ] || call='write'
-    run_chain $victim "strace --seccomp-bpf -fqq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n"
+    run_chain $victim "$(injected $call signal=KILL $n)"
     runs=$((runs + 1))
     if [ "$(cat $victim.rc)" != 137 ]; then
         # The stage made fewer such calls: nothing was disturbed.

@@ -25,13 +25,13 @@ kill_at_each_call() { # NAME INPUT COMMAND...
     old_out
     run_case "strace -f -o trace" "$@"
     points_of_trace trace |
-        grep -E '^(openat|write|pwrite64|fsync|fdatasync|rename|fchmod|ftruncate|flock|close|unlink) ' |
+        grep -E '^(openat|p?write(64)?|fsync|rename|fchmod|ftruncate|flock|close|unlink) ' |
         choose_points 4 >points
     : >problems
     runs=0
     while read -r call n; do
         old_out
-        run_case "strace --seccomp-bpf -fqq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n" "$@"
+        run_case "$(injected "$call" signal=KILL "$n")" "$@"
         judge_kill "$@" | sed "s/^/killed in $call number $n: /" >>problems
         runs=$((runs + 1))
     done <points

@@ -16,8 +16,7 @@ sweep() { # NAME INPUT COMMAND...
             turn=$((turn + 1))
             [ -n "${FT_SOAK:-}" ] || [ $((turn % 4)) = 0 ] || continue
             fresh_out
-            run_case \
-                "strace --seccomp-bpf -fqq -o /dev/null -e trace=$call -e inject=$call:error=$errno:when=$n" "$@"
+            run_case "$(injected "$call" "error=$errno" "$n")" "$@"
             verdict | sed "s/^/$call number $n, $errno: /" >>problems
             runs=$((runs + 1))
         done

@@ -138,6 +138,11 @@ can_trace() {
     strace -f -o /dev/null true 2>/dev/null
 }
 
+# The words that make the N-th CALL of the program behind them suffer HOW.
+injected() { # CALL HOW N
+    echo "strace --seccomp-bpf -fqq -o /dev/null -e trace=$1 -e inject=$1:$2:when=$3"
+}
+
 # Lists the system calls of a traced run as "name first last": those before main are not counted
 # out but stepped over, since a call is counted per name and thread; main begins by asking for the
 # flags of descriptor 0. Left out are calls whose failure the C library answers by abort, brk (which
@@ -155,7 +160,8 @@ points_of_trace() { # TRACE
         END {
             if (!started) exit 1
             for (name in last)
-                if (name !~ /^(brk|exit|exit_group|futex|rseq|set_robust_list|rt_sigreturn|execve)$/)
+                if (name !~ /^(brk|execve|exit|exit_group|futex|rseq|rt_sigreturn)$/ &&
+                    name != "set_robust_list")
                     print name, before[name] + 1, last[name]
         }' "$1" | LC_ALL=C sort
 }

@@ -37,8 +37,8 @@ END
 
     # A module's folder that the list above does not know.
     for folder in lib/*/; do
-        case " base stream text data model nn train infer eval " in
-            *" $(basename "$folder") "*) ;;
+        case $(basename "$folder") in
+            base | stream | text | data | model | nn | train | infer | eval) ;;
             *) echo "$folder has no place in the layers" ;;
         esac
     done
@@ -47,7 +47,7 @@ END
     grep -nE '(^|[^a-z_])(printf|fprintf|puts|perror|exit|_exit|abort)\(' lib/*/*.c kernels/*.c |
         sed 's/$/   <- libft never prints or exits/'
     grep -nE '(^|[^a-z_])(malloc|calloc|realloc|free|pthread_[a-z]+|fopen|read|write)\(' \
-        kernels/*.c | sed 's/$/   <- kernels are leaves/'
+        kernels/*.c | grep -v pthread_once | sed 's/$/   <- kernels are leaves/'
     # Allocation has one place; so have descriptors.
     grep -nE '(^|[^a-z_])(malloc|calloc|realloc|aligned_alloc|strdup)\(' lib/*/*.c tools/*.c |
         grep -v '^lib/base/mem.c:' | sed 's/$/   <- allocate by base\/mem.h/'
@@ -73,8 +73,10 @@ END
         awk -v f="$file" '
             /\t/ && f ~ /\.[ch]$/ { print f ":" FNR ": a tab" }
             /[ \t]$/ { print f ":" FNR ": white space at the end" }
-            length($0) > 100 && f !~ /^tests\/golden\// { print f ":" FNR ": longer than 100 columns" }
-            /TODO|FIXME|XXX/ && f != "tests/lint/layers.sh" { print f ":" FNR ": unfinished" }' "$file"
+            length($0) > 100 && f !~ /^tests\/golden\// { print f ":" FNR ": over 100 columns" }
+            /TODO|FIXME|XXX[^X]/ && !/-XXXXXX/ && f != "tests/lint/layers.sh" {
+                print f ":" FNR ": unfinished"
+            }' "$file"
     done
 )
 [ -n "$breaches" ] || exit 0

@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh BUILD [WORD...]: measures, and compares with other programs where they are installed.
+# run_bench.sh BUILD [WORD...]: measures, and compares with other programs where they are installed.
 # Each tests/bench/*_bench.sh prints lines "name  value unit  (bound or peer)"; those whose name
 # contains one of the words are run. A number on a shared machine is noise: close what else runs,
 # each bench takes the best of several runs.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh "COMPILER FLAGS": all static checks; the exit status says whether one found something.
+# run_lint.sh "COMPILER FLAGS": all static checks; the exit status says whether one found something.
 set -eu
 cd "$(dirname "$0")/../.."
 flags=$1
@@ -43,11 +43,12 @@ tidy() {
 check_with_cppcheck() {
     cppcheck --quiet -j "$(nproc)" --std=c11 --language=c --error-exitcode=1 --inline-suppr \
         --enable=warning,portability --suppressions-list=tests/lint/cppcheck.txt \
+        --library=tests/lint/cppcheck.cfg \
         -Ilib -I. lib kernels tools
 }
 
 scripts() {
-    git ls-files '*.sh' .ci/run | xargs shellcheck -s sh -x -P SCRIPTDIR
+    git ls-files '*.sh' .ci/run | xargs shellcheck -s sh -S warning
 }
 
 flags=$(echo "$flags" | tr ' ' '\n' |
