@@ -26,8 +26,8 @@ static const cli_option options[] = {
 static const cli_tool tool = {
     "ft-tokenize", "turn examples into token ids and target masks with a model's tokenizer",
     "-m MODEL [options] [FILE]",
-    "ft-import < chats.jsonl | ft-tokenize -m model.gguf | ft-pack -l 512 -o train.ft\n"
-    "ft-import --from text < book.txt | ft-tokenize -m model.gguf --raw | ft-cat --head 1",
+    "  ft-import < chats.jsonl | ft-tokenize -m model.gguf | ft-pack -l 512 -o train.ft\n"
+    "  ft-import --from text < book.txt | ft-tokenize -m model.gguf --raw | ft-cat --head 1",
     "ft-import(1), ft-pack(1), ft-cat(1)", CLI_FILTER | CLI_MODEL, 1, options};
 
 typedef struct item {          /* one record of a batch */
@@ -66,9 +66,12 @@ static void put_carried(ft_buf *b, ft_mp record)
         }
 }
 
+/* Writes the tokens record of one example and reads it back, which refuses carried fields that
+ * no reader would take. */
 static int write_item(cli_example *w, item *it, ft_mp record)
 {
     ft_buf carried = {0}, number = {0};
+    ft_segment seen;
     ft_mp id;
     int rc;
     it->targets = w->targets;
@@ -87,7 +90,8 @@ static int write_item(cli_example *w, item *it, ft_mp record)
         (rc = ft_buf_check(&number, &it->err)) == 0) {
         ft_tokens_put(&it->out, (ft_mp){carried.p, carried.n}, id, w->ids.p, w->mask.p,
                       w->ids.n);
-        rc = ft_buf_check(&it->out, &it->err);
+        if ((rc = ft_buf_check(&it->out, &it->err)) == 0)
+            rc = ft_segment_parse((ft_mp){it->out.p, it->out.n}, &seen, &it->err);
     }
     ft_buf_free(&carried);
     ft_buf_free(&number);

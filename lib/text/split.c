@@ -97,7 +97,7 @@ static inline unsigned class_at(const ft_splitter *s, const uint8_t *p, size_t n
         *len = 1;
         return FT_C_OTHER;
     }
-    return s->packed[c >> 2] >> ((c & 3) * 2) & 3u;
+    return (unsigned)s->packed[c >> 2] >> ((c & 3) * 2) & 3u;
 }
 
 /* Returns: where the run of one class that has reached p[i] ends. */
