@@ -1,3 +1,4 @@
+/* chat.c: see chat.h. A template is known by the digest of its text, so none is kept here. */
 #include "text/chat.h"
 
 #include <string.h>
