@@ -32,8 +32,8 @@ kill_at_each_call() { # NAME INPUT COMMAND...
     while read -r call n; do
         old_out
         run_case "$(injected "$call" signal=KILL "$n")" "$@"
+        [ "$status" != 137 ] || runs=$((runs + 1))
         judge_kill "$@" | sed "s/^/killed in $call number $n: /" >>problems
-        runs=$((runs + 1))
     done <points
     report "$1: killed at each call" $runs problems
 }

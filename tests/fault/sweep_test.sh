@@ -41,7 +41,7 @@ for p in tears hides; do
         PATH=planted:$PATH
         make_reference $p /dev/null $p
         fresh_out
-        run_case "strace -f -qq -o /dev/null -e inject=write:error=ENOSPC:when=3" $p /dev/null $p
+        run_case "$(injected write error=ENOSPC 3)" $p /dev/null $p
         verdict >found
     )
     check "the sweep finds a planted program that $p" test -s found
