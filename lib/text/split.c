@@ -104,10 +104,13 @@ static inline unsigned class_at(const ft_splitter *s, const uint8_t *p, size_t n
 static inline size_t run_end(const ft_splitter *s, const uint8_t *p, size_t i, size_t n,
                              unsigned class)
 {
-    size_t len;
-    while (i < n && (s->ascii[p[i]] == class ||
-                     (s->ascii[p[i]] == FT_C_WIDE && class_at(s, p + i, n - i, &len) == class)))
-        i += s->ascii[p[i]] == class ? 1 : len;
+    for (size_t len; i < n; i += len) {
+        len = 1;
+        if (s->ascii[p[i]] == class)
+            continue;
+        if (s->ascii[p[i]] != FT_C_WIDE || class_at(s, p + i, n - i, &len) != class)
+            break;
+    }
     return i;
 }
 

@@ -61,7 +61,8 @@ typedef struct ft_ids {     /* growable; all zero is empty */
 void ft_ids_free(ft_ids *ids);
 int ft_ids_add(ft_ids *ids, uint32_t id, ft_err *e) FT_MUST_CHECK;
 
-enum { FT_ENCODE_PLAIN = 0, FT_ENCODE_SPECIAL = 1 /* special tokens in the text become their ids */ };
+enum { FT_ENCODE_PLAIN = 0,
+       FT_ENCODE_SPECIAL = 1 };   /* special tokens in the text become their ids */
 
 /* Appends the ids of n bytes of text. Each byte that begins no well-formed UTF-8 sequence counts
  * as one character that is neither letter, number nor space; so any bytes can be encoded.

@@ -228,7 +228,8 @@ static void bad_vocabularies_are_refused(void **state)
 {
     static const struct { size_t merge; const char *text, *why; } merges[] = {
         {0, "c b", "merge 0 \"c b\": its left half"}, {0, "a c", "right half"},
-        {0, "b a", "its result is not in the vocabulary"}, {1, "a b", "merges 0 and 1 are the same"},
+        {0, "b a", "its result is not in the vocabulary"},
+        {1, "a b", "merges 0 and 1 are the same"},
         {0, "ab", "not two tokens"}, {0, " b", "not two tokens"}, {0, "a ", "not two tokens"},
         {0, "a b b", "not two tokens"}, {0, "", "not two tokens"}};
     small s;
