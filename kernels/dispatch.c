@@ -52,18 +52,22 @@ static ft_kernels avx512_of(ft_kernels k)
 }
 #endif
 
-/* The tables are constant expressions of the processor: filling them twice in a race writes the
- * same bytes, and the constructor runs before any thread of ours exists. */
 static ft_kernels avx2, avx512;
 static struct ft_cpu cpu;
+static const ft_kernels *chosen = &ref;
 
-__attribute__((constructor)) static void fill_tables(void)
+/* Runs before main, when no thread of ours exists. */
+__attribute__((constructor)) static void choose(void)
 {
+    const char *asked = getenv("FT_CPU");
+    const ft_kernels *k;
     cpu = ft_cpu_detect();
 #if defined(__x86_64__)
     avx2 = avx2_of(ref);
     avx512 = avx512_of(avx2);
 #endif
+    k = asked ? ft_kernels_family(asked) : NULL;
+    chosen = k ? k : cpu.avx512 ? &avx512 : cpu.avx2 ? &avx2 : &ref;
 }
 
 const ft_kernels *ft_kernels_family(const char *name)
@@ -79,7 +83,5 @@ const ft_kernels *ft_kernels_family(const char *name)
 
 const ft_kernels *ft_kernels_get(void)
 {
-    const char *asked = getenv("FT_CPU");
-    const ft_kernels *k = asked ? ft_kernels_family(asked) : NULL;
-    return k ? k : cpu.avx512 ? &avx512 : cpu.avx2 ? &avx2 : &ref;
+    return chosen;
 }

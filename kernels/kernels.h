@@ -69,7 +69,7 @@ typedef struct ft_kernels {
                   float beta2, float c1, float c2, float eps, float decay);
 } ft_kernels;
 
-/* The table for this machine, chosen at the first call. Never NULL. Threads: any. */
+/* The table for this machine, chosen before main. Never NULL. Threads: any. */
 const ft_kernels *ft_kernels_get(void);
 
 /* The table of a family by name, or NULL when this processor lacks it (or no such family). */

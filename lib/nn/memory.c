@@ -39,7 +39,7 @@ static size_t scratch_size(const ft_model *m, const ft_lora *lora, const ft_nn_l
     size_t widest = larger(m->F, larger(m->C, m->H * m->D)), T = lim->seq_tokens;
     size_t n = widest * FT_TILE_COLS_MAX;                           /* expanded weights       */
     n = larger(n, FT_TILE_VOCAB * m->C);                            /* expanded head          */
-    n = larger(n, (lim->training ? 2 : 1) * FT_TILE_QUERIES * T);   /* attention blocks       */
+    n = larger(n, (lim->training ? 2u : 1u) * FT_TILE_QUERIES * T); /* attention blocks       */
     if (lora && lora->cfg.dropout > 0)
         n = larger(n, T * widest);                                  /* a masked input         */
     return (n + 15) & ~(size_t)15;
@@ -70,7 +70,6 @@ static void place_gradients(struct ft_nn *nn, struct layout *l)
     const ft_model *m = nn->m;
     size_t N = nn->limits.tokens;
     nn->dx = take(l, N, m->C);
-    nn->dx2 = take(l, N, m->C);
     nn->dh = take(l, N, m->C);
     nn->datt = take(l, N, m->H * m->D);
     nn->dq = take(l, N, m->H * m->D);

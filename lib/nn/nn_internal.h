@@ -32,7 +32,7 @@ struct ft_nn {
     struct acts *acts;         /* L sets or one                                                 */
     float *x_out;              /* [N x C] output of the last layer                              */
     float *h, *act;            /* [N x C] a norm's output; [N x F] silu(gate)*up                */
-    float *dx, *dx2, *dh;      /* [N x C]                                                       */
+    float *dx, *dh;            /* [N x C]                                                       */
     float *datt;               /* [N x H*D]                                                     */
     float *dq, *dk, *dv;       /* as q, k, v                                                    */
     float *dact, *dgate, *dup; /* [N x F]                                                       */

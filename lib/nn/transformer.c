@@ -254,6 +254,8 @@ int ft_nn_backward(ft_nn *nn, const ft_seq *seqs, size_t n, const ft_nn_step *st
     int rc;
     if (!nn->limits.training || !nn->lora)
         return ft_err_set(e, FT_ERR_USAGE, "this transformer was not made for training");
+    if (step->dropout > 0 && !(nn->lora->cfg.dropout > 0))
+        return ft_err_set(e, FT_ERR_USAGE, "dropout was not planned for");
     if (!(step->norm > 0) || !isfinite(step->norm))
         return ft_err_set(e, FT_ERR_USAGE, "a step without weight: its examples have no targets "
                           "or weight 0");
