@@ -32,8 +32,7 @@ run_one() { # TEST LOG LIMIT_S
     work=$2.tmp
     rm -rf "$work" && mkdir -p "$work"
     rc=0
-    # The braces keep the shell's own word about a killed test out of the report.
-    { (
+    (
         TMPDIR=$work
         export TMPDIR
         case $1 in
@@ -41,7 +40,7 @@ run_one() { # TEST LOG LIMIT_S
             *.py) cd "$work" && exec timeout -k 5 "$3" /usr/bin/python3 "$1" ;;
             *) cd "$FT_ROOT" && exec timeout -k 5 "$3" "$1" ;;
         esac
-    ) >"$2.log" 2>&1 </dev/null; } 2>/dev/null || rc=$?
+    ) >"$2.log" 2>&1 </dev/null || rc=$?
     awk -v rc="$rc" "$count_cases" "$2.log" >"$2.res"
     rm -rf "$work"
 }
@@ -57,7 +56,9 @@ report_one() { # OUT TEST
     case $2 in */fault/*) limit=400 ;; *) limit=180 ;; esac
     [ -z "${FT_SOAK:-}" ] || limit=100000
     from=$(date +%s%N)
+    exec 3>&2 2>/dev/null    # the shell's own word about a killed test
     run_one "$2" "$log" "$limit"
+    exec 2>&3
     ms=$((($(date +%s%N) - from) / 1000000))
     read -r passed failed skipped why <"$log.res"
     {
@@ -81,6 +82,7 @@ report_one() { # OUT TEST
 # Programs that fail in every known way must be seen to fail, or the rest proves nothing.
 canary() { # OUT BUILD
     blind=0 seen=0
+    exec 3>&2 2>/dev/null
     for t in "$FT_ROOT"/tests/canary/*.sh "$2"/tests/canary/*; do
         case $t in *.d) continue ;; esac
         run_one "$t" "$1/canary" 2
@@ -92,6 +94,7 @@ canary() { # OUT BUILD
             blind=1
         fi
     done
+    exec 2>&3
     rm -f "$1"/canary.*
     if [ "$blind" = 1 ] || [ "$seen" -lt 7 ]; then
         echo "canary: $seen failing programs seen: the test runner cannot be trusted"

@@ -28,9 +28,9 @@ run_chain() { # VICTIM PREFIX
         [ "$k" != 1 ] || from=/dev/null
         [ "$k" != $stages ] || to=/dev/null
         (
+            exec 2>/dev/null    # the shell's own word about a killed stage
             rc=0
-            # The braces keep the shell's own word about a killed stage out of the report.
-            { (stage "$k" "$prefix") <$from >"$to" 2>"$k.err"; } 2>/dev/null || rc=$?
+            (stage "$k" "$prefix") <$from >"$to" 2>"$k.err" || rc=$?
             echo $rc >"$k.rc"
         ) &
     done
