@@ -147,7 +147,8 @@ injected() { # CALL HOW N
 # Lists the system calls of a traced run as "name first last": those before main are not counted
 # out but stepped over, since a call is counted per name and thread; main begins by asking for the
 # flags of descriptor 0. Left out are calls whose failure the C library answers by abort, brk (which
-# reports failure otherwise than by an error number), and what ends a program.
+# reports failure otherwise than by an error number), munmap (of which OpenBLAS complains on
+# standard output when the process ends), and what ends a program.
 points_of_trace() { # TRACE
     awk '
         { line = $0; thread = 0 }
@@ -161,8 +162,8 @@ points_of_trace() { # TRACE
         END {
             if (!started) exit 1
             for (name in last)
-                if (name !~ /^(brk|execve|exit|exit_group|futex|rseq|rt_sigreturn)$/ &&
-                    name != "set_robust_list")
+                if (name !~ /^(brk|execve|exit|exit_group|futex|munmap|rseq)$/ &&
+                    name !~ /^(rt_sigreturn|set_robust_list)$/)
                     print name, before[name] + 1, last[name]
         }' "$1" | LC_ALL=C sort
 }
