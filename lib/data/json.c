@@ -1,8 +1,12 @@
 #include "data/json.h"
 
+#include "base/mem.h"
+#include "data/utf8.h"
+
 #include <float.h>
 #include <jansson.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,53 +66,66 @@ static void put_value(ft_buf *out, json_t *v)
     }
 }
 
+/* The parser's own memory: bounded, for a line of 16 MiB can hold millions of values of some
+ * hundred bytes each; and a failure is remembered, for the parser forgets some of them. */
+#define PARSER_BYTES_MAX ((size_t)256 << 20)
+static _Thread_local size_t parser_bytes;
+static _Thread_local int parser_short;
+
+static void *parser_alloc(size_t n)
+{
+    void *p = NULL;
+    if (n <= PARSER_BYTES_MAX - parser_bytes)
+        p = ft_new(n, 1, NULL);
+    if (p)
+        parser_bytes += n;
+    else
+        parser_short = 1;
+    return p;
+}
+
+static void set_allocator(void)
+{
+    json_set_alloc_funcs(parser_alloc, ft_free);
+}
+
 /* The parser quotes its input in messages, which go to terminals: only plain characters. */
 static int parse_error(json_error_t *why, ft_err *e)
 {
-    if (json_error_code(why) == json_error_out_of_memory)
-        return ft_err_set(e, FT_ERR_NOMEM, "out of memory while parsing JSON");
     for (char *p = why->text; *p; p++)
         if (*p < ' ' || *p > '~')
             *p = '?';
-    return ft_err_set(e, FT_ERR_DATA, "column %d: %s", why->column, why->text);
+    return ft_err_set(e, FT_ERR_DATA, "column %d: %s", why->column > 0 ? why->column : 1,
+                      why->text);
 }
 
 int ft_json_parse(const void *text, size_t n, ft_buf *out, ft_err *e)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
     size_t before = out->n;
     json_error_t why;
     json_t *v;
     if (check_depth(text, n, e) < 0)
         return FT_ERR_DATA;
+    pthread_once(&once, set_allocator);
+    parser_bytes = 0;
+    parser_short = 0;
     v = json_loadb(n ? text : "", n, flags, &why);
-    if (!v)
+    if (!v && !parser_short)
         return parse_error(&why, e);
-    put_value(out, v);
+    if (!parser_short)
+        put_value(out, v);
     json_decref(v);
+    if (parser_short)
+        return ft_err_set(e, FT_ERR_NOMEM, "out of memory in parsing JSON (%zu MiB at most)",
+                          PARSER_BYTES_MAX >> 20);
     if (out->failed)
         out->n = before;
     return ft_buf_check(out, e);
 }
 
 /* ---- printing ---- */
-
-/* Length of the valid UTF-8 character at p (RFC 3629: no overlong forms, surrogates or values
- * over 10ffff), 0 when there is none. */
-static size_t utf8_length(const uint8_t *p, size_t n)
-{
-    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3
-               : p[0] < 0xf5 ? 4 : 0;
-    if (len == 0 || len > n)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return len;
-}
 
 static void put_escaped(ft_buf *b, unsigned c)
 {
@@ -128,7 +145,7 @@ void ft_json_put_string(ft_buf *b, const void *s, size_t n)
     size_t done = 0;      /* bytes before this were appended; plain runs are appended at once */
     ft_buf_add_byte(b, '"');
     for (size_t i = 0; i < n;) {
-        size_t len = utf8_length(p + i, n - i);
+        size_t len = ft_utf8_length(p + i, n - i);
         int c1 = len == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0;
         if (len > 1 ? !c1 : len && p[i] >= ' ' && p[i] != '"' && p[i] != '\\' && p[i] != 0x7f) {
             i += len;

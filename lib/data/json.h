@@ -17,7 +17,7 @@
 
 /* Parses one JSON value (any type, white space around it) and appends it as msgpack, the keys of
  * objects in their order. Errors: FT_ERR_DATA with the column, counted in characters from 1, then
- * out is as before; FT_ERR_NOMEM. */
+ * out is as before; FT_ERR_NOMEM, also when parsing takes more than 256 MiB. */
 int ft_json_parse(const void *text, size_t n, ft_buf *out, ft_err *e) FT_MUST_CHECK;
 
 /* Appends v as JSON without a line break. What JSON has no word for: binary values become

@@ -1,0 +1,40 @@
+/* formats.h: the shapes in which other programs keep examples, to and from ft's records.
+ *
+ *   messages    {messages: [{role, content, …}]}                        kept
+ *   sharegpt    {conversations: [{from, value, …}], system?}            messages
+ *   alpaca      {instruction, input?, output, system?, history?}        messages
+ *   prompt      {prompt, completion}, strings                           kept
+ *               the same as two lists of messages                       messages
+ *   text        {text}                                                  kept
+ *   prediction  {prediction, reference: string or list}                 kept
+ *
+ * Lossless or loud: all other fields ride along, in their places, and what a mapping would lose
+ * is an error. Export takes back exactly what import makes, so that import, export, import gives
+ * the same bytes. Empty strings for input and system, and an empty history, count as absent.
+ */
+#ifndef FT_FORMATS_H
+#define FT_FORMATS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mp.h"
+
+enum ft_format { FT_FORMAT_ANY, FT_FORMAT_MESSAGES, FT_FORMAT_SHAREGPT, FT_FORMAT_ALPACA,
+                 FT_FORMAT_PROMPT, FT_FORMAT_TEXT, FT_FORMAT_PREDICTION };
+
+/* Finds a format by its name in the list above. Returns: 1 or 0. */
+int ft_format_by_name(const char *name, enum ft_format *f);
+const char *ft_format_name(enum ft_format f);
+
+/* Appends the record made of a parsed object, checked by ft_example_shape. FT_FORMAT_ANY: the
+ * format is told by the first of the fields messages, conversations, instruction, prompt, text,
+ * prediction that is there. An object without id gets `number` as its id, put first. *turns:
+ * messages in the record, 0 when it has none. Errors: FT_ERR_DATA naming the field. */
+int ft_format_import(ft_mp object, enum ft_format f, uint64_t number, ft_buf *out, size_t *turns,
+                     ft_err *e) FT_MUST_CHECK;
+
+/* Appends the object that stands for a record in another format (not FT_FORMAT_ANY). Errors:
+ * FT_ERR_DATA when that format cannot hold the record, saying why. */
+int ft_format_export(ft_mp record, enum ft_format f, ft_buf *out, ft_err *e) FT_MUST_CHECK;
+
+#endif
