@@ -3,6 +3,7 @@
 #include "model/gguf.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/content.h"
+#include "tools/cli/model_history.h"
 #include "tools/cli/provenance.h"
 
 #include <stdio.h>
@@ -72,14 +73,18 @@ static int check_stream(ft_in *in, finding *f, ft_err *e)
 static int check_gguf(const char *path, finding *f, ft_err *e)
 {
     ft_gguf *g = NULL;
-    if (ft_gguf_open(&g, path, e) < 0)
-        return e->code;
+    ft_mp history = {NULL, 0};
+    int rc = ft_gguf_open(&g, path, e);
+    if (rc < 0 || (rc = cli_model_history(g, &history, e)) < 0) {
+        ft_gguf_free(&g);
+        return rc;
+    }
     f->records = ft_gguf_tensor_count(g);
     for (size_t i = 0; i < f->records; i++)
         f->bytes += ft_gguf_tensor_at(g, i)->bytes;
     f->digest = ft_gguf_digest(g);
-    if (show_history && cli_json())
-        ft_buf_add_str(&f->history, "[]");
+    if (show_history)
+        cli_history_put(&f->history, history, cli_json());
     ft_gguf_free(&g);
     return ft_buf_check(&f->history, e);
 }

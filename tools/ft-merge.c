@@ -1,7 +1,7 @@
 /* ft-merge: an adapter and its base in, one model out. */
-#include "data/json.h"
 #include "infer/merge.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/model_history.h"
 #include "train/adapter.h"
 
 #include <sys/stat.h>
@@ -21,15 +21,6 @@ static const cli_tool tool = {
     "  ft-merge -m base.gguf -a adapter.ft --type f32 -o - | cat > tuned.gguf",
     "ft-train(1), ft-quant(1), ft-eval(1), ft-check(1)",
     CLI_OUT | CLI_MODEL | CLI_ADAPTER | CLI_THREADS | CLI_HISTORY, 0, options};
-
-/* The history that came with the adapter, as JSON text. */
-static void history_text(const ft_reader *reader, ft_buf *text)
-{
-    ft_mp history = ft_reader_history(reader);
-    if (history.n && !cli_given("no-history"))
-        ft_json_put(text, history);
-    cli_check(ft_buf_check(text, cli_err()));
-}
 
 static ft_out *open_output(void)
 {
@@ -75,7 +66,7 @@ int main(int argc, char **argv)
     cli_check(ft_adapter_read(&lora, model, adapter, cli_pool(), &reader, &warning, cli_err()));
     if (warning)
         cli_warn("%s: %s", adapter, warning);
-    history_text(reader, &history);
+    cli_put_model_history(model->gguf, &model->digest, reader, &history);
 
     ft_out *out = open_output();
     ft_merge_options o = {type, {history.p, history.n}};

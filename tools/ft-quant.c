@@ -3,6 +3,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/evaluate.h"
 #include "tools/cli/load.h"
+#include "tools/cli/model_history.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -24,7 +25,7 @@ static const cli_tool tool = {
     "  ft-tokenize -m tuned.gguf < test.ft | ft-pack -l 512 -o test.packed.ft &&\n"
     "    ft-quant -m tuned.gguf -o small.gguf -t q4_0 --eval test.packed.ft",
     "ft-merge(1), ft-eval(1), ft-check(1)",
-    CLI_OUT | CLI_MODEL | CLI_THREADS, 0, options};
+    CLI_OUT | CLI_MODEL | CLI_THREADS | CLI_HISTORY, 0, options};
 
 static ft_out *open_output(void)
 {
@@ -99,21 +100,31 @@ static uint64_t tensor_bytes(const ft_model *m)
     return n;
 }
 
+static int add_history(const void *ctx, ft_gguf_writer *w, ft_err *e)
+{
+    const ft_buf *history = ctx;
+    return history->n ? ft_gguf_writer_bytes(w, "ft.history", history->p, history->n, e) : 0;
+}
+
 int main(int argc, char **argv)
 {
     ft_model *m = NULL;
+    ft_buf history = {0};
+    ft_convert_extra extra = {.add_keys = add_history, .ctx = &history};
     cli_begin(&tool, argc, argv);
     ft_type type = ft_type_info_by_name(type_name)->type;
     cli_check(ft_model_open(&m, cli_model(), cli_err()));
     ft_out *out = open_output();
     note_types(m, type);
-    cli_check(ft_convert_write(m, type, NULL, out, cli_pool(), cli_err()));
+    cli_put_model_history(m->gguf, &m->digest, NULL, &history);
+    cli_check(ft_convert_write(m, type, &extra, out, cli_pool(), cli_err()));
     cli_result_text("type", type_name);
     cli_result_count("tensor_bytes_before", tensor_bytes(m));
     cli_result_count("bytes", ft_out_bytes(out));
     if (eval_path)
         report_loss(m, out);
     cli_check(ft_out_commit(&out, cli_err()));
+    ft_buf_free(&history);
     ft_model_free(&m);
     return cli_end();
 }

@@ -70,7 +70,7 @@ static int add_keys(const void *ctx, ft_gguf_writer *w, ft_err *e)
     int rc = ft_gguf_writer_string(w, "ft.base_digest", ft_digest_hex(&g->m->digest, digest),
                                    sizeof digest - 1, e);
     if (rc == 0 && history.n)
-        rc = ft_gguf_writer_string(w, "ft.history", (const char *)history.p, history.n, e);
+        rc = ft_gguf_writer_bytes(w, "ft.history", history.p, history.n, e);
     return rc;
 }
 

@@ -89,11 +89,14 @@ typedef struct ft_gguf_writer ft_gguf_writer;
 int ft_gguf_writer_new(ft_gguf_writer **w, ft_err *e) FT_MUST_CHECK;
 void ft_gguf_writer_free(ft_gguf_writer **w);
 /* Copies a key as it is; of a general.alignment the writer takes the value over. Copy first: a key
- * of the two functions below that is there already is replaced in its place. */
+ * of the three functions below that is there already is replaced in its place. */
 int ft_gguf_writer_copy_kv(ft_gguf_writer *w, const ft_gguf_kv *kv, ft_err *e) FT_MUST_CHECK;
 int ft_gguf_writer_uint32(ft_gguf_writer *w, const char *key, uint32_t v, ft_err *e) FT_MUST_CHECK;
 int ft_gguf_writer_string(ft_gguf_writer *w, const char *key, const char *s, size_t n,
                           ft_err *e) FT_MUST_CHECK;
+/* An array of bytes (u8). */
+int ft_gguf_writer_bytes(ft_gguf_writer *w, const char *key, const void *p, size_t n,
+                         ft_err *e) FT_MUST_CHECK;
 /* shape as in ft_tensor, its rows a multiple of the type's block; names are not checked to be
  * unique. The slice is copied. */
 int ft_gguf_writer_tensor(ft_gguf_writer *w, ft_slice name, ft_type type, uint32_t n_dims,

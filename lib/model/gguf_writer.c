@@ -116,6 +116,17 @@ int ft_gguf_writer_string(ft_gguf_writer *w, const char *key, const char *s, siz
     return ft_buf_check(b, e);
 }
 
+int ft_gguf_writer_bytes(ft_gguf_writer *w, const char *key, const void *p, size_t n, ft_err *e)
+{
+    ft_buf *b = set_entry(w, key, FT_GV_ARRAY, e);
+    if (!b)
+        return FT_ERR_NOMEM;
+    ft_buf_add_u32(b, FT_GV_U8);
+    ft_buf_add_u64(b, n);
+    ft_buf_add(b, p, n);
+    return ft_buf_check(b, e);
+}
+
 static size_t padding_of(const ft_gguf_writer *w, size_t n)
 {
     return (w->alignment - n % w->alignment) % w->alignment;
