@@ -7,10 +7,11 @@
 
 #include <string.h>
 
-static const char *to;
+static const char *to = "record";
 static const cli_option options[] = {
-    {"to", 0, CLI_CHOICE, &to, "messages|sharegpt|alpaca|prompt|text|prediction|lines|plain", 0, 0,
-     0, "the shape to write; without it, each record as it is"},
+    {"to", 0, CLI_CHOICE, &to,
+     "record|messages|sharegpt|alpaca|prompt|text|prediction|plain|paragraphs", 0, 0, 0,
+     "the shape to write; record: as it is, plain and paragraphs: text"},
     {0}};
 static const cli_tool tool = {
     "ft-export", "turn a stream of examples into JSON lines or plain text", "[options] [FILE]",
@@ -31,7 +32,8 @@ static int check_text(ft_slice text, int paragraphs, ft_err *e)
                 return ft_err_set(e, FT_ERR_DATA, "the text is empty or has an empty line, which "
                                   "would end it");
             if (i < text.n && !paragraphs)
-                return ft_err_set(e, FT_ERR_DATA, "the text has several lines; use --to plain");
+                return ft_err_set(e, FT_ERR_DATA, "the text has several lines; see "
+                                  "--to paragraphs");
             line_blank = 1;
         } else if (text.p[i] != ' ' && text.p[i] != '\t') {
             line_blank = 0;
@@ -62,19 +64,15 @@ static int put_text(ft_mp record, int paragraphs, uint64_t number, ft_buf *line,
 
 static int put_line(ft_mp record, uint64_t number, ft_buf *scratch, ft_buf *line, ft_err *e)
 {
-    enum ft_format format;
+    enum ft_format format = FT_FORMAT_AUTO;
     int rc;
-    if (!to) {
-        ft_json_put(line, record);
-        return 0;
-    }
-    if (!ft_format_by_name(to, &format)) {
+    if (strcmp(to, "record") != 0 && !ft_format_by_name(to, &format)) {
         enum ft_shape shape;
         rc = ft_example_shape(record, &shape, e);
         if (rc == 0 && shape != FT_SHAPE_TEXT)
             rc = ft_err_set(e, FT_ERR_DATA, "a record of shape %s is no plain text",
                             ft_shape_name(shape));
-        return rc < 0 ? rc : put_text(record, strcmp(to, "plain") == 0, number, line, e);
+        return rc < 0 ? rc : put_text(record, strcmp(to, "paragraphs") == 0, number, line, e);
     }
     rc = ft_format_export(record, format, scratch, e);
     if (rc == 0)

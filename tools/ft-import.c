@@ -6,16 +6,16 @@
 
 #include <string.h>
 
-static const char *shape = "any";
+static const char *shape = "auto";
 static const cli_option options[] = {
     {"shape", 's', CLI_CHOICE, &shape,
-     "any|messages|sharegpt|alpaca|prompt|text|prediction|lines|plain", 0, 0, CLI_PAYLOAD,
-     "what a line holds; any tells each line by its fields, lines and plain are text"},
+     "auto|messages|sharegpt|alpaca|prompt|text|prediction|plain|paragraphs", 0, 0, CLI_PAYLOAD,
+     "what a line holds; auto tells each line by its fields, plain and paragraphs are text"},
     {0}};
 static const cli_tool tool = {
     "ft-import", "turn JSON lines or plain text into a stream of examples", "[options] [FILE]",
     "ft-import < chat.jsonl | ft-dedup | ft-split --to train.ft,test.ft --ratio 90,10\n"
-    "ft-import --shape plain book.txt | ft-tokenize -m model.gguf --raw > book.ft",
+    "ft-import --shape paragraphs book.txt | ft-tokenize -m model.gguf --raw > book.ft",
     "ft-export(1), ft-cat(1)", CLI_FILTER, 1, options};
 
 struct import {
@@ -53,8 +53,7 @@ static void put_record(struct import *s, uint64_t number)
                          s->record.n, FT_TEXT_RECORD_BYTES_MAX);
         fail_at(s, number);
     }
-    if (ft_writer_put(s->out, s->record.p, s->record.n, cli_err()) < 0)
-        fail_at(s, number);
+    cli_check(ft_writer_put(s->out, s->record.p, s->record.n, cli_err()));
     cli_counts()->written++;
     watch(s);
 }
@@ -74,7 +73,7 @@ static void hint(ft_slice line, uint64_t number)
 
 static void import_json(struct import *s)
 {
-    enum ft_format format = FT_FORMAT_ANY;
+    enum ft_format format = FT_FORMAT_AUTO;
     ft_slice line;
     (void)ft_format_by_name(shape, &format);
     while (next_line(s, &line)) {
@@ -150,23 +149,23 @@ int main(int argc, char **argv)
 {
     struct import s = {0};
     ft_digest digest;
-    int plain;
+    int json;
     cli_begin(&tool, argc, argv);
-    plain = strcmp(shape, "lines") == 0 || strcmp(shape, "plain") == 0;
+    json = strcmp(shape, "plain") != 0 && strcmp(shape, "paragraphs") != 0;
     cli_check(ft_in_open(&s.in, cli_input(), cli_err()));
     cli_check(ft_lines_new(&s.lines, s.in, cli_err()));
     s.out = cli_writer(cli_output(), (ft_header){.kind = FT_KIND_TEXT});
-    if (!plain)
+    if (json)
         import_json(&s);
-    else if (strcmp(shape, "lines") == 0)
+    else if (strcmp(shape, "plain") == 0)
         import_lines(&s);
     else
         import_paragraphs(&s);
     digest = ft_lines_digest(s.lines);
-    cli_check(ft_writer_derive_file(s.out, plain ? "text" : "jsonl", &digest, cli_err()));
+    cli_check(ft_writer_derive_file(s.out, json ? "jsonl" : "text", &digest, cli_err()));
     cli_finish(&s.out);
-    if (s.turns)
-        cli_result_count("turns", s.turns);
+    cli_result_count("rows", cli_counts()->read);
+    cli_result_count("turns", s.turns);
     ft_lines_free(&s.lines);
     ft_in_close(&s.in);
     ft_buf_free(&s.object);

@@ -27,7 +27,7 @@ static const cli_tool tool = {
     "ft-tokenize", "turn examples into token ids and target masks with a model's tokenizer",
     "-m MODEL [options] [FILE]",
     "  ft-import < chats.jsonl | ft-tokenize -m model.gguf | ft-pack -l 512 -o train.ft\n"
-    "  ft-import --from text < book.txt | ft-tokenize -m model.gguf --raw | ft-cat --head 1",
+    "  ft-import --shape plain < book.txt | ft-tokenize -m model.gguf --raw | ft-cat --head 1",
     "ft-import(1), ft-pack(1), ft-cat(1)", CLI_FILTER | CLI_MODEL, 1, options};
 
 typedef struct item {          /* one record of a batch */
@@ -83,7 +83,7 @@ static int write_item(cli_example *w, item *it, ft_mp record)
         return ft_err_set(&it->err, FT_ERR_DATA, "%zu tokens; at most %u are possible: cut the "
                           "text before", it->tokens, FT_TOKENS_PER_SEGMENT_MAX);
     put_carried(&carried, record);
-    ft_mp_put_uint(&number, it->number - 1);
+    ft_mp_put_uint(&number, it->number);
     if (!ft_mp_get(record, "id", &id))
         id = (ft_mp){number.p, number.n};
     if ((rc = ft_buf_check(&carried, &it->err)) == 0 &&

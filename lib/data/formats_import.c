@@ -4,14 +4,14 @@
 
 #include <string.h>
 
-static const char *const names[] = {"any", "messages", "sharegpt", "alpaca", "prompt", "text",
+static const char *const names[] = {"auto", "messages", "sharegpt", "alpaca", "prompt", "text",
                                     "prediction"};
 static const char *const no_fields[] = {NULL};
 static const char *const messages_field[] = {"messages", NULL};
 
 int ft_format_by_name(const char *name, enum ft_format *f)
 {
-    for (size_t i = 1; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0) {
             *f = (enum ft_format)i;
             return 1;
@@ -154,7 +154,7 @@ static const char *role_of(ft_slice from)
 {
     static const struct { const char *from, *role; } table[] = {
         {"human", "user"}, {"user", "user"}, {"gpt", "assistant"}, {"assistant", "assistant"},
-        {"system", "system"}, {"observation", "tool"}, {"tool", "tool"}};
+        {"model", "assistant"}, {"system", "system"}, {"observation", "tool"}, {"tool", "tool"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (ft_slice_is(from, table[i].from))
             return table[i].role;
@@ -172,7 +172,7 @@ static int import_said(ft_mp turn, size_t i, struct ft_rewrite *w, ft_err *e)
         return ft_err_wrap(e, "conversations[%zu]", i);
     if (!role_of(from))
         return ft_err_set(e, FT_ERR_DATA, "conversations[%zu].from is not one of human, user, "
-                          "gpt, assistant, system, observation, tool", i);
+                          "gpt, assistant, model, system, observation, tool", i);
     if (ft_rename_turn(turn, old, fresh, role_of(from), &w->pairs, e) < 0)
         return ft_err_wrap(e, "conversations[%zu]", i);
     return 0;
@@ -287,34 +287,40 @@ static int import_prompt(ft_mp object, struct ft_rewrite *w, ft_err *e)
 
 /* ---- all ---- */
 
+/* Fields that only pass by (the instruction of a prompt, the prompt of an answer) must not decide:
+ * first what is there whole, then what is there in part, whose importer names what is missing. */
 static int recognise(ft_mp object, enum ft_format *f, ft_err *e)
 {
-    static const struct { const char *field; enum ft_format f; } table[] = {
-        {"messages", FT_FORMAT_MESSAGES}, {"conversations", FT_FORMAT_SHAREGPT},
-        {"instruction", FT_FORMAT_ALPACA}, {"prompt", FT_FORMAT_PROMPT},
-        {"text", FT_FORMAT_TEXT}, {"prediction", FT_FORMAT_PREDICTION}};
+    static const struct { const char *field, *partner; enum ft_format f; } table[] = {
+        {"messages", "messages", FT_FORMAT_MESSAGES},
+        {"conversations", "conversations", FT_FORMAT_SHAREGPT},
+        {"instruction", "output", FT_FORMAT_ALPACA}, {"prompt", "completion", FT_FORMAT_PROMPT},
+        {"text", "text", FT_FORMAT_TEXT}, {"prediction", "reference", FT_FORMAT_PREDICTION}};
     ft_mp v;
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (ft_mp_get(object, table[i].field, &v)) {
-            *f = table[i].f;
-            return 0;
-        }
+    for (int partly = 0; partly < 2; partly++)
+        for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+            if (ft_mp_get(object, table[i].field, &v) &&
+                (partly || ft_mp_get(object, table[i].partner, &v))) {
+                *f = table[i].f;
+                return 0;
+            }
     return ft_err_set(e, FT_ERR_DATA, "unknown shape: none of the fields messages, conversations, "
                       "instruction, prompt, text, prediction is there");
 }
 
-/* A shape that the user named must be the one that the record then has. */
-static int check_shape(ft_mp record, enum ft_format f, ft_err *e)
+/* The readers of a record go by its first shape: a field that passes by must not hide what was
+ * imported. */
+static int check_shape(ft_mp record, enum ft_format f, int made_messages, ft_err *e)
 {
-    enum ft_shape shape;
+    enum ft_shape shape, wanted = f == FT_FORMAT_TEXT ? FT_SHAPE_TEXT
+                                : f == FT_FORMAT_PREDICTION ? FT_SHAPE_PREDICTION
+                                : f == FT_FORMAT_PROMPT && !made_messages ? FT_SHAPE_PROMPT
+                                                                          : FT_SHAPE_MESSAGES;
     int rc = ft_example_shape(record, &shape, e);
-    if (rc < 0)
-        return rc;
-    if ((f == FT_FORMAT_TEXT && shape != FT_SHAPE_TEXT) ||
-        (f == FT_FORMAT_PREDICTION && shape != FT_SHAPE_PREDICTION))
-        return ft_err_set(e, FT_ERR_DATA, "the fields are those of shape %s, not %s",
-                          ft_shape_name(shape), names[f]);
-    return 0;
+    if (rc == 0 && shape != wanted)
+        rc = ft_err_set(e, FT_ERR_DATA, "the fields are those of shape %s, not %s",
+                        ft_shape_name(shape), names[f]);
+    return rc;
 }
 
 static int check_id(ft_mp object, ft_err *e)
@@ -336,7 +342,7 @@ int ft_format_import(ft_mp object, enum ft_format f, uint64_t number, ft_buf *ou
     if (ft_mp_type_of(object) != FT_MP_MAP)
         return ft_err_set(e, FT_ERR_DATA, "not an object but %s",
                           ft_mp_type_name(ft_mp_type_of(object)));
-    if (check_id(object, e) < 0 || (f == FT_FORMAT_ANY && recognise(object, &f, e) < 0))
+    if (check_id(object, e) < 0 || (f == FT_FORMAT_AUTO && recognise(object, &f, e) < 0))
         return FT_ERR_DATA;
     if (f == FT_FORMAT_SHAREGPT)
         rc = import_sharegpt(object, &w, e);
@@ -351,5 +357,5 @@ int ft_format_import(ft_mp object, enum ft_format f, uint64_t number, ft_buf *ou
         return rc;
     record = (ft_mp){out->p + before, out->n - before};
     *turns = ft_mp_get(record, "messages", &list) ? (size_t)ft_mp_count(list) : 0;
-    return check_shape(record, f, e);
+    return check_shape(record, f, w.n_pairs > 0, e);
 }

@@ -66,7 +66,7 @@ def segments(example):
     return out
 
 
-for number, line in enumerate(sys.stdin):
+for number, line in enumerate(sys.stdin, 1):
     example = json.loads(line)
     ids, mask = [], []
     for what, target in segments(example):
