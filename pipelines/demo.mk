@@ -9,11 +9,17 @@ MODEL  ?= build/data/SmolLM2-135M-Instruct.Q4_1.gguf
 APT    ?= build/data/apt.jsonl
 W      ?= build/demo
 TRAIN_OPTIONS ?= --lora-rank 16 --lr 2e-4 --batch 16 --epochs 1 --seed 1
-export PATH := $(CURDIR)/build/bin:$(PATH)
+FT     ?= build/bin
+export PATH := $(abspath $(FT)):$(PATH)
 
 .PHONY: demo table samples
 .DELETE_ON_ERROR:
 demo: table samples
+
+# The descriptions of all packages of this machine's Debian, some 60,000.
+$(APT):
+	@mkdir -p $(@D)
+	sh pipelines/apt-data.sh $(@D)/apt-lists >$@
 
 # One description in ninety, none over 1200 characters: some 650 examples from all of Debian.
 $(W)/raw.jsonl: $(APT)
