@@ -13,14 +13,17 @@
 
 /* ---- parsing ---- */
 
-/* Refuses nesting that ft_mp_check would refuse, before the recursive parser sees it. Brackets in
- * strings do not count; malformed text is left to the parser, which finds the same strings. */
-static int check_depth(const uint8_t *p, size_t n, ft_err *e)
+/* Refuses what the parser would let pass: nesting that ft_mp_check refuses (before the recursive
+ * parser sees it), and NUL bytes, at which it stops as if the text ended. Brackets in strings do
+ * not count; malformed text is left to the parser, which finds the same strings. */
+static int check_text(const uint8_t *p, size_t n, ft_err *e)
 {
     size_t depth = 0, column = 0;
     int in_string = 0;
     for (size_t i = 0; i < n; i++) {
         column += (p[i] & 0xc0) != 0x80;
+        if (p[i] == 0)
+            return ft_err_set(e, FT_ERR_DATA, "column %zu: a NUL byte", column);
         if (in_string) {
             if (p[i] == '\\')
                 column += i + 1 < n && (p[++i] & 0xc0) != 0x80;
@@ -106,7 +109,7 @@ int ft_json_parse(const void *text, size_t n, ft_buf *out, ft_err *e)
     size_t before = out->n;
     json_error_t why;
     json_t *v;
-    if (check_depth(text, n, e) < 0)
+    if (check_text(text, n, e) < 0)
         return FT_ERR_DATA;
     pthread_once(&once, set_allocator);
     parser_bytes = 0;
