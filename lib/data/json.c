@@ -14,7 +14,7 @@
 /* ---- parsing ---- */
 
 /* Refuses what the parser would let pass: nesting that ft_mp_check refuses (before the recursive
- * parser sees it), and NUL bytes, at which it stops as if the text ended. Brackets in strings do
+ * parser sees it), and NUL bytes, which it skips behind numbers and words. Brackets in strings do
  * not count; malformed text is left to the parser, which finds the same strings. */
 static int check_text(const uint8_t *p, size_t n, ft_err *e)
 {
