@@ -1,0 +1,136 @@
+/* Dequantisation of every family against the formulas of the formats, bit by bit: half precision
+ * and bfloat16 of all 65536 patterns, blocks with ordinary, subnormal, infinite and NaN scales. */
+#include "kernels_support.h"
+
+static area in, out;
+
+static double half(const uint8_t *p)
+{
+    int h = p[0] | p[1] << 8, exponent = h >> 10 & 31, mantissa = h & 1023;
+    double size = exponent == 0    ? ldexp(mantissa, -24)
+                  : exponent < 31 ? ldexp(1024 + mantissa, exponent - 25)
+                  : mantissa      ? NAN
+                                  : INFINITY;
+    return h >> 15 ? -size : size;
+}
+
+static double bfloat(const uint8_t *p)
+{
+    int h = p[0] | p[1] << 8, exponent = h >> 7 & 255, mantissa = h & 127;
+    double size = exponent == 0     ? ldexp(mantissa, -133)
+                  : exponent < 255 ? ldexp(128 + mantissa, exponent - 134)
+                  : mantissa       ? NAN
+                                   : INFINITY;
+    return h >> 15 ? -size : size;
+}
+
+/* Weight i of a block is a product and a sum, exact in double, then rounded once. */
+static double q8_0(const uint8_t *block, size_t i)
+{
+    return half(block) * (double)(int8_t)block[2 + i];
+}
+
+static int nibble(const uint8_t *p, size_t i)
+{
+    return i < 16 ? p[i] & 15 : p[i - 16] >> 4;
+}
+
+static double q4_0(const uint8_t *block, size_t i)
+{
+    return half(block) * (double)(nibble(block + 2, i) - 8);
+}
+
+static double q4_1(const uint8_t *block, size_t i)
+{
+    return half(block) * (double)nibble(block + 4, i) + half(block + 2);
+}
+
+static void same(const char *what, size_t n, size_t i, float got, double want)
+{
+    float w = (float)want;
+    if (isnan(w) ? !isnan(got) : memcmp(&got, &w, sizeof w) != 0)
+        fail_msg("%s, element %zu of %zu: %.9g, formula says %.9g", what, i, n, (double)got,
+                 want);
+}
+
+static void all_patterns_of_sixteen_bits(const ft_kernels *f)
+{
+    enum { N = 1024 };
+    for (uint32_t first = 0; first < 65536; first += N) {
+        uint8_t *p = area_take(&in, 2 * N, 1);
+        float *y = area_floats(&out, N, 1);
+        for (uint32_t i = 0; i < N; i++) {
+            p[2 * i] = (uint8_t)(first + i);
+            p[2 * i + 1] = (uint8_t)((first + i) >> 8);
+        }
+        f->dequant_f16(p, y, N);
+        for (size_t i = 0; i < N; i++)
+            same("f16", N, i, y[i], half(p + 2 * i));
+        f->dequant_bf16(p, y, N);
+        for (size_t i = 0; i < N; i++)
+            same("bf16", N, i, y[i], bfloat(p + 2 * i));
+    }
+}
+FAMILY_TESTS(all_patterns_of_sixteen_bits)
+
+static void sixteen_bits_of_any_length(const ft_kernels *f)
+{
+    for EACH(s, sizes)
+        for EACH(h, shifts) {
+            size_t n = sizes[s];
+            uint8_t *p = area_take(&in, 2 * n, shifts[h]);
+            float *y = area_floats(&out, n, shifts[3 - h]);
+            for (size_t i = 0; i < 2 * n; i++)
+                p[i] = (uint8_t)(int)(number(s, i, 1) * 128);
+            f->dequant_f16(p, y, n);
+            for (size_t i = 0; i < n; i++)
+                same("f16", n, i, y[i], half(p + 2 * i));
+            f->dequant_bf16(p, y, n);
+            for (size_t i = 0; i < n; i++)
+                same("bf16", n, i, y[i], bfloat(p + 2 * i));
+            area_intact(&out);
+        }
+}
+FAMILY_TESTS(sixteen_bits_of_any_length)
+
+/* Blocks of random bytes: scales of every kind come up, and these halves by design. */
+static const uint16_t scales[] = {0x0000, 0x8000, 0x0001, 0x83ff, 0x7bff, 0x7c00, 0xfc00, 0x7e01,
+                                  0x3c00, 0xb555, 0x0400, 0x2abc};
+
+static void check_blocks(const char *what, void (*op)(const void *, float *, size_t),
+                         double (*formula)(const uint8_t *, size_t), size_t bytes)
+{
+    for (size_t blocks = 0; blocks <= 60; blocks += blocks < 8 ? 1 : 13)
+        for EACH(h, shifts) {
+            uint8_t *p = area_take(&in, blocks * bytes, shifts[h]);
+            float *y = area_floats(&out, blocks * 32, shifts[3 - h]);
+            for (size_t i = 0; i < blocks * bytes; i++)
+                p[i] = (uint8_t)(int)(number(blocks, i, 1) * 128);
+            for (size_t b = 0; b < blocks; b += 2)
+                for (size_t i = 0; i < (bytes == 20 ? 2u : 1u); i++) {
+                    uint16_t d = scales[(b / 2 + 5 * i + h) % 12];
+                    p[b * bytes + 2 * i] = (uint8_t)d;
+                    p[b * bytes + 2 * i + 1] = (uint8_t)(d >> 8);
+                }
+            op(p, y, blocks * 32);
+            for (size_t i = 0; i < blocks * 32; i++)
+                same(what, blocks * 32, i, y[i], formula(p + i / 32 * bytes, i % 32));
+            area_intact(&out);
+        }
+}
+
+static void blocks_follow_their_formula(const ft_kernels *f)
+{
+    check_blocks("q8_0", f->dequant_q8_0, q8_0, 34);
+    check_blocks("q4_0", f->dequant_q4_0, q4_0, 18);
+    check_blocks("q4_1", f->dequant_q4_1, q4_1, 20);
+}
+FAMILY_TESTS(blocks_follow_their_formula)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FAMILY_LIST(all_patterns_of_sixteen_bits), FAMILY_LIST(sixteen_bits_of_any_length),
+        FAMILY_LIST(blocks_follow_their_formula)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
