@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh BUILD [WORD...]: runs the tests, or those whose path contains one of the words.
 #
-# A test is a program BUILD/tests/{unit,kernels}/* or a script tests/{cli,fault}/*.{sh,py}. It
+# A test is a program BUILD/tests/{unit,kernels}/* or a script tests/{cli,fault}/*.sh. It
 # prints a line for each case, "ok ..." or "not ok ..." (TAP, which cmocka also prints), "skip ..."
 # or "ok N # SKIP ..." for one that cannot run here, and exits with a status other than 0 when a case
 # failed. It has failed too when it dies, prints no case, or prints fewer than its "1..N".
@@ -37,7 +37,6 @@ run_one() { # TEST LOG LIMIT_S
         export TMPDIR
         case $1 in
             *.sh) cd "$work" && exec timeout -k 5 "$3" sh "$1" ;;
-            *.py) cd "$work" && exec timeout -k 5 "$3" /usr/bin/python3 "$1" ;;
             *) cd "$FT_ROOT" && exec timeout -k 5 "$3" "$1" ;;
         esac
     ) >"$2.log" 2>&1 </dev/null || rc=$?
@@ -106,7 +105,7 @@ canary() { # OUT BUILD
 # Prints the tests, the slow ones first.
 list_tests() { # BUILD
     [ -n "${FT_ASAN:-}" ] || ls "$FT_ROOT"/tests/fault/*_test.sh 2>/dev/null || :
-    for t in "$FT_ROOT"/tests/cli/*.sh "$FT_ROOT"/tests/cli/*.py "$1"/tests/kernels/* \
+    for t in "$FT_ROOT"/tests/cli/*.sh "$1"/tests/kernels/* \
              "$1"/tests/unit/*; do
         case $t in */lib.sh | *.d | *.o) continue ;; esac
         [ ! -f "$t" ] || echo "$t"

@@ -276,14 +276,16 @@ uint64_t ft_mp_count(ft_mp v)
 int ft_mp_get(ft_mp map, const char *key, ft_mp *value)
 {
     ft_mp_iter it;
-    ft_mp k;
+    ft_mp k, v;
     ft_slice s;
     if (ft_mp_type_of(map) != FT_MP_MAP)
         return 0;
     it = ft_mp_iter_of(map);
-    while (ft_mp_next(&it, &k) && ft_mp_next(&it, value))
-        if (ft_mp_str(k, &s) && ft_slice_is(s, key))
+    while (ft_mp_next(&it, &k) && ft_mp_next(&it, &v))
+        if (ft_mp_str(k, &s) && ft_slice_is(s, key)) {
+            *value = v;
             return 1;
+        }
     return 0;
 }
 

@@ -57,7 +57,8 @@ int ft_mp_next(ft_mp_iter *it, ft_mp *item);
 /* Elements of an array, pairs of a map, 0 of anything else. */
 uint64_t ft_mp_count(ft_mp v);
 
-/* Finds a string key in a map (the first one). Returns: 1 and the value, or 0. */
+/* Finds a string key in a map (the first one). Returns: 1 and the value, or 0, and
+ * *value is as it was. */
 int ft_mp_get(ft_mp map, const char *key, ft_mp *value);
 int ft_mp_get_str(ft_mp map, const char *key, ft_slice *out);
 int ft_mp_get_uint(ft_mp map, const char *key, uint64_t *out);

@@ -8,29 +8,7 @@
 
 #include "model/quant.h"
 
-#include <cblas.h>
 #include <stdint.h>
-
-void nn_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *x, size_t ldx,
-                const float *w, size_t ldw, float beta, float *y, size_t ldy)
-{
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, alpha, x,
-                (int)ldx, w, (int)ldw, beta, y, (int)ldy);
-}
-
-void nn_gemm_nn(size_t m, size_t n, size_t k, float alpha, const float *x, size_t ldx,
-                const float *w, size_t ldw, float beta, float *y, size_t ldy)
-{
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, alpha, x,
-                (int)ldx, w, (int)ldw, beta, y, (int)ldy);
-}
-
-void nn_gemm_tn(size_t m, size_t n, size_t k, float alpha, const float *x, size_t ldx,
-                const float *w, size_t ldw, float beta, float *y, size_t ldy)
-{
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, alpha, x,
-                (int)ldx, w, (int)ldw, beta, y, (int)ldy);
-}
 
 /* The widest multiple of 32 that cuts n into an even number of equal tiles, so that two threads
  * (or four, …) finish together; 128 when there is none. */

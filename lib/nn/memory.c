@@ -3,7 +3,6 @@
 
 #include "base/mem.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <string.h>
 
@@ -165,34 +164,6 @@ static void fill_rope(struct ft_nn *nn)
     }
 }
 
-/* Some BLAS builds have computed wrong products on some processors: ask once, on shapes with odd
- * edges, against plain sums. */
-static int check_blas(ft_err *e)
-{
-    enum { M = 37, N = 41, K = 67 };
-    static int checked;
-    float x[M * K], w[N * K], y[M * N];
-    if (checked)
-        return 0;
-    for (size_t i = 0; i < M * K; i++)
-        x[i] = (float)((i * 2654435761u >> 7) % 1000) / 500 - 1;
-    for (size_t i = 0; i < N * K; i++)
-        w[i] = (float)((i * 2246822519u >> 9) % 1000) / 500 - 1;
-    nn_gemm_nt(M, N, K, 1, x, K, w, K, 0, y, N);
-    for (size_t i = 0; i < M; i++)
-        for (size_t j = 0; j < N; j++) {
-            double sum = 0;
-            for (size_t k = 0; k < K; k++)
-                sum += (double)x[i * K + k] * (double)w[j * K + k];
-            if (!(fabs(sum - (double)y[i * N + j]) <= 1e-4))
-                return ft_err_set(e, FT_ERR_INTERNAL, "the BLAS library multiplies wrongly on this "
-                                  "processor (%zu, %zu: %g instead of %g); try another "
-                                  "OPENBLAS_CORETYPE", i, j, (double)y[i * N + j], sum);
-        }
-    checked = 1;
-    return 0;
-}
-
 int ft_nn_new(ft_nn **out, const ft_model *m, const ft_lora *lora, ft_pool *pool,
               const ft_nn_limits *limits, ft_err *e)
 {
@@ -206,10 +177,9 @@ int ft_nn_new(ft_nn **out, const ft_model *m, const ft_lora *lora, ft_pool *pool
     nn = ft_new(1, sizeof *nn, e);
     if (!nn)
         return FT_ERR_NOMEM;
-    openblas_set_num_threads(1);
     *nn = (struct ft_nn){.m = m, .lora = lora, .pool = pool, .kern = ft_kernels_get(),
                          .limits = *limits, .threads = ft_pool_threads(pool)};
-    if ((rc = check_blas(e)) < 0 || (rc = measure(nn, &total, &fixed, e)) < 0)
+    if ((rc = nn_blas_load(e)) < 0 || (rc = measure(nn, &total, &fixed, e)) < 0)
         goto fail;
     nn->acts = ft_new(sets, sizeof *nn->acts, e);
     nn->block = nn->acts ? ft_new_aligned(total, sizeof(float), e) : NULL;

@@ -3,6 +3,7 @@
 #define FT_NN_INTERNAL_H
 
 #include "kernels/kernels.h"
+#include "nn/blas.h"
 #include "nn/shapes.h"
 #include "nn/transformer.h"
 
@@ -80,16 +81,6 @@ size_t nn_tile_width(size_t n);
 /* Dequantises columns [from, from + n) of row r of w; from and n are multiples of 32 or reach the
  * end of the row. */
 void nn_weight_part(const ft_weight *w, size_t r, size_t from, size_t n, float *out);
-
-/* Y [m x n] = alpha X [m x k] W^T (W [n x k]) + beta Y; all row-major with leading dimensions. */
-void nn_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *x, size_t ldx,
-                const float *w, size_t ldw, float beta, float *y, size_t ldy);
-/* Y [m x n] = alpha X [m x k] W (W [k x n]) + beta Y. */
-void nn_gemm_nn(size_t m, size_t n, size_t k, float alpha, const float *x, size_t ldx,
-                const float *w, size_t ldw, float beta, float *y, size_t ldy);
-/* Y [m x n] = alpha X^T W + beta Y, X [k x m], W [k x n]. */
-void nn_gemm_tn(size_t m, size_t n, size_t k, float alpha, const float *x, size_t ldx,
-                const float *w, size_t ldw, float beta, float *y, size_t ldy);
 
 /* ---- dropout.c ---- */
 

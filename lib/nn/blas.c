@@ -1,0 +1,83 @@
+#define _POSIX_C_SOURCE 200809L
+#include "nn/blas.h"
+
+#include "kernels/kernels.h"
+
+#include <cblas.h>
+#include <dlfcn.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static __typeof__(cblas_sgemm) *sgemm;
+
+void nn_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *x, size_t ldx,
+                const float *w, size_t ldw, float beta, float *y, size_t ldy)
+{
+    sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, alpha, x, (int)ldx, w,
+          (int)ldw, beta, y, (int)ldy);
+}
+
+void nn_gemm_nn(size_t m, size_t n, size_t k, float alpha, const float *x, size_t ldx,
+                const float *w, size_t ldw, float beta, float *y, size_t ldy)
+{
+    sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, alpha, x, (int)ldx, w,
+          (int)ldw, beta, y, (int)ldy);
+}
+
+void nn_gemm_tn(size_t m, size_t n, size_t k, float alpha, const float *x, size_t ldx,
+                const float *w, size_t ldw, float beta, float *y, size_t ldy)
+{
+    sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)m, (int)n, (int)k, alpha, x, (int)ldx, w,
+          (int)ldw, beta, y, (int)ldy);
+}
+
+/* Some BLAS builds have computed wrong products on some processors: ask once, on shapes with odd
+ * edges, against plain sums. */
+static int check_products(ft_err *e)
+{
+    enum { M = 37, N = 41, K = 67 };
+    float x[M * K], w[N * K], y[M * N];
+    for (size_t i = 0; i < M * K; i++)
+        x[i] = (float)((i * 2654435761u >> 7) % 1000) / 500 - 1;
+    for (size_t i = 0; i < N * K; i++)
+        w[i] = (float)((i * 2246822519u >> 9) % 1000) / 500 - 1;
+    nn_gemm_nt(M, N, K, 1, x, K, w, K, 0, y, N);
+    for (size_t i = 0; i < M; i++)
+        for (size_t j = 0; j < N; j++) {
+            double sum = 0;
+            for (size_t k = 0; k < K; k++)
+                sum += (double)x[i * K + k] * (double)w[j * K + k];
+            if (!(fabs(sum - (double)y[i * N + j]) <= 1e-4))
+                return ft_err_set(e, FT_ERR_INTERNAL, "the BLAS library multiplies wrongly on this "
+                                  "processor (%zu, %zu: %g instead of %g); try another "
+                                  "OPENBLAS_CORETYPE", i, j, (double)y[i * N + j], sum);
+        }
+    return 0;
+}
+
+/* What OpenBLAS reads at loading: its kernel set, and that it need not start threads. */
+static void advise(void)
+{
+    const char *family = ft_kernels_get()->name;
+    const char *core = strcmp(family, "avx512") == 0 ? "SkylakeX"
+                       : strcmp(family, "avx2") == 0 ? "Haswell" : "Nehalem";
+    setenv("OPENBLAS_CORETYPE", core, 0);
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+}
+
+int nn_blas_load(ft_err *e)
+{
+    void *library, *found;
+    if (sgemm)
+        return 0;
+    advise();
+    library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    found = library ? dlsym(library, "cblas_sgemm") : NULL;
+    if (!found)
+        return ft_err_set(e, FT_ERR_INTERNAL, "cannot load libopenblas.so.0 (Debian package "
+                          "libopenblas0): %s", dlerror());
+    memcpy(&sgemm, &found, sizeof sgemm);
+    return check_products(e);
+}
