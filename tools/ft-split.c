@@ -12,8 +12,8 @@
 
 static const char *to, *ratio, *group_field;
 static const cli_option options[] = {
-    {"to", 0, CLI_TEXT, &to, "A,B,…", 0, 0, 0, "the files to write, 2 to 8"},
-    {"ratio", 'r', CLI_TEXT, &ratio, "X,Y,…", 0, 0, CLI_PAYLOAD,
+    {"to", 0, CLI_TEXT, &to, "A,B,...", 0, 0, 0, "the files to write, 2 to 8"},
+    {"ratio", 'r', CLI_TEXT, &ratio, "X,Y,...", 0, 0, CLI_PAYLOAD,
      "the share of each file, such as 90,5,5"},
     {"group", 'g', CLI_TEXT, &group_field, "FIELD", 0, 0, CLI_PAYLOAD,
      "keep examples with the same value of FIELD together"},
