@@ -11,7 +11,7 @@ static const char *to = "record";
 static const cli_option options[] = {
     {"to", 0, CLI_CHOICE, &to,
      "record|messages|sharegpt|alpaca|prompt|text|prediction|plain|paragraphs", 0, 0, 0,
-     "the shape to write; record: as it is, plain and paragraphs: text"},
+     "the shape to write; record: each as it is"},
     {0}};
 static const cli_tool tool = {
     "ft-export", "turn a stream of examples into JSON lines or plain text", "[options] [FILE]",

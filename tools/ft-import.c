@@ -10,7 +10,7 @@ static const char *shape = "auto";
 static const cli_option options[] = {
     {"shape", 's', CLI_CHOICE, &shape,
      "auto|messages|sharegpt|alpaca|prompt|text|prediction|plain|paragraphs", 0, 0, CLI_PAYLOAD,
-     "what a line holds; auto tells each line by its fields, plain and paragraphs are text"},
+     "what a line holds; auto: as its fields tell"},
     {0}};
 static const cli_tool tool = {
     "ft-import", "turn JSON lines or plain text into a stream of examples", "[options] [FILE]",

@@ -245,7 +245,7 @@ static void default_text(const cli_option *o, char *out, size_t cap)
 static void print_table(const cli_option *o)
 {
     for (; o && o->name; o++) {
-        char left[80], def[80];
+        char left[160], def[80];
         if (o->flags & CLI_HIDDEN)
             continue;
         if (o->letter)
