@@ -33,7 +33,11 @@ static void make_room(evaluator *v, size_t T)
         limits.tokens = CHUNK_TOKENS;
     if (limits.tokens < T)
         limits.tokens = T;
-    limits.seq_tokens = v->capacity = limits.tokens;
+    v->capacity = limits.tokens;
+    /* A sequence over the context is refused with advice when it comes. */
+    limits.seq_tokens = v->m->context < v->capacity ? v->m->context : v->capacity;
+    if (T > v->m->context)
+        limits.seq_tokens = T;
     ft_nn_free(&v->nn);
     cli_check(ft_nn_new(&v->nn, v->m, v->l, cli_pool(), &limits, cli_err()));
 }
