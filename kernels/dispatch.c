@@ -36,6 +36,13 @@ static ft_kernels avx2_of(ft_kernels k)
     k.sum_exp = ft_k_sum_exp_avx2;
     k.softmax = ft_k_softmax_avx2;
     k.softmax_again = ft_k_softmax_again_avx2;
+    k.rmsnorm = ft_k_rmsnorm_avx2;
+    k.rmsnorm_back = ft_k_rmsnorm_back_avx2;
+    k.dot = ft_k_dot_avx2;
+    k.axpy = ft_k_axpy_avx2;
+    k.scale = ft_k_scale_avx2;
+    k.sum_squares = ft_k_sum_squares_avx2;
+    k.adamw = ft_k_adamw_avx2;
     return k;
 }
 

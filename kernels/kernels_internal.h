@@ -56,5 +56,12 @@ FT_K(max, avx2);
 FT_K(sum_exp, avx2);
 FT_K(sum_squares, ref);
 FT_K(adamw, ref);
+FT_K(rmsnorm, avx2);
+FT_K(rmsnorm_back, avx2);
+FT_K(dot, avx2);
+FT_K(axpy, avx2);
+FT_K(scale, avx2);
+FT_K(sum_squares, avx2);
+FT_K(adamw, avx2);
 
 #endif

@@ -144,6 +144,26 @@ static void adamw_takes_the_step_of_the_paper(const ft_kernels *f)
 }
 FAMILY_TESTS(adamw_takes_the_step_of_the_paper)
 
+static void adamw_gives_the_bits_of_the_reference(const ft_kernels *f)
+{
+    enum { N = 1003 };
+    const ft_kernels *kernels[] = {ft_kernels_family("ref"), f};
+    static float w[2][N], m[2][N], v[2][N], g[N];
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; i < N; i++) {
+            w[k][i] = number(1, i, 1);
+            m[k][i] = number(2, i, 1e-3);
+            v[k][i] = fabsf(number(3, i, 1e-6));
+            g[i] = number(4, i, 1e-2);
+        }
+        kernels[k]->adamw(w[k], m[k], v[k], g, N, 1e-3f, 0.9f, 0.999f, 0.3f, 0.003f, 1e-8f, 0.1f);
+    }
+    assert_memory_equal(w[0], w[1], sizeof w[0]);
+    assert_memory_equal(m[0], m[1], sizeof m[0]);
+    assert_memory_equal(v[0], v[1], sizeof v[0]);
+}
+FAMILY_TESTS(adamw_gives_the_bits_of_the_reference)
+
 /* No gradient and no moments yet: nothing moves, and 0 / (0 + eps) is no NaN. */
 static void adamw_rests_without_gradient(const ft_kernels *f)
 {
@@ -161,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FAMILY_LIST(rmsnorm_and_its_gradient), FAMILY_LIST(rope_turns_and_turns_back),
         FAMILY_LIST(sums_of_products), FAMILY_LIST(axpy_and_scale),
-        FAMILY_LIST(adamw_takes_the_step_of_the_paper), FAMILY_LIST(adamw_rests_without_gradient)};
+        FAMILY_LIST(adamw_takes_the_step_of_the_paper), FAMILY_LIST(adamw_rests_without_gradient),
+        FAMILY_LIST(adamw_gives_the_bits_of_the_reference)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
