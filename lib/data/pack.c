@@ -91,7 +91,7 @@ static uint32_t take_row(ft_packer *p, uint32_t room)
     return row;
 }
 
-/* Writes the items row by row. p->room is free by now and counts where each row's next item goes. */
+/* Writes the items row by row. p->room, free by now, holds where each row's next item goes. */
 static void gather_rows(ft_packer *p, size_t n, size_t n_rows)
 {
     memset(p->row_start, 0, (n_rows + 1) * sizeof *p->row_start);

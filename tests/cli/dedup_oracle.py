@@ -40,8 +40,8 @@ def vary(rng, text):
 
 def make():
     rng = random.Random(5)
-    words = ["a", "A", "b", "ab", "Stra\u00dfe", "caf\u00e9", "na\u00efve", "\u00c5ngstr\u00f6m", "1",
-             "\u1e69", "o\u0308\u0331", "fianc\u00e9e"]
+    words = ["a", "A", "b", "ab", "Stra\u00dfe", "caf\u00e9", "na\u00efve", "\u00c5ngstr\u00f6m",
+             "1", "\u1e69", "o\u0308\u0331", "fianc\u00e9e"]
 
     def text():
         return vary(rng, " ".join(rng.choice(words) for _ in range(rng.randint(0, 2))))

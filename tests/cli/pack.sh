@@ -51,7 +51,7 @@ compare "windows of two" -l 2 --long split --context 1
 ft-pack -q -l 300 --threads 1 data.ft >one.ft
 ft-pack -q -l 300 --threads 4 data.ft >four.ft
 check_same "the same bytes with 1 and 4 threads" one.ft four.ft
-ft-check -q one.ft && ok "what it writes is a sound stream" || not_ok "what it writes is unsound"
+check_status 0 "what it writes is a sound stream" ft-check -q one.ft
 decode --header data.ft >header-in
 decode --header one.ft >header-out
 check "tokenizer and template are kept" /usr/bin/python3 -c 'import json
@@ -97,8 +97,9 @@ check_same "70000 examples" want got
 /usr/bin/python3 - <<'END' >fill
 import json
 rows = [[s["length"] for s in json.loads(line)["segments"]] for line in open("records.json")]
-print(f"rows {len(rows)}, tokens {sum(map(sum, rows))}, ", end="")
-print(f"fill {sum(map(sum, rows)) / (16 * len(rows)):.6g}" if len(rows) < 24000 else "too many rows")
+tokens = sum(map(sum, rows))
+print(f"rows {len(rows)}, tokens {tokens}, fill {tokens / (16 * len(rows)):.6g}"
+      if len(rows) < 24000 else "too many rows")
 END
 check "the rows are few, and the last line says how full" \
     grep -q "$(sed 's/, fill/, targets [0-9]*, fill/' fill);" said
@@ -114,7 +115,8 @@ for i, line in enumerate(open("data.json"), 1):
         print(f"record {i} of data.ft: {n} tokens, over the 64 of -l")
         break
 END
-check "with its number, its length and the way out" grep -q "$(cat first-long).*cut, drop or split" stderr
+check "with its number, its length and the way out" \
+    grep -q "$(cat first-long).*cut, drop or split" stderr
 check "and nothing is left" test ! -e no.ft
 
 misuse() { # WHAT MESSAGE OPTIONS...

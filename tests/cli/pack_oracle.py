@@ -25,7 +25,8 @@ def as_tokens(header, trailer):
 
 
 def mask_bytes(bits):
-    return bytes(sum(b << i for i, b in enumerate(bits[at:at + 8])) for at in range(0, len(bits), 8))
+    return bytes(sum(b << i for i, b in enumerate(bits[at:at + 8]))
+                 for at in range(0, len(bits), 8))
 
 
 def make(seed, n, shortest, longest):

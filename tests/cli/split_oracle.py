@@ -25,14 +25,14 @@ def make(seed, n, first=0):
         text = rng.choice([text, text.upper(), f"  {text}\n", text.replace(" ", "\t")])
         r = {"id": i}
         if rng.random() < 0.5:
-            r["messages"] = [{"role": "system", "content": str(i)}, {"role": "user", "content": text},
-                             {"role": "assistant", "content": str(i % 7)}]
+            turns = [("system", str(i)), ("user", text), ("assistant", str(i % 7))]
+            r["messages"] = [{"role": who, "content": what} for who, what in turns]
         else:
             r.update(prompt=text, completion=str(i % 5))
         kind = rng.randrange(6)
         if kind < 4:
-            r["site"] = [rng.randrange(n // 2) + first, f"s{rng.randrange(n // 2) + first}",
-                         -1 - rng.randrange(n // 2) - first, 0.5 + rng.randrange(n // 2) + first][kind]
+            site = rng.randrange(n // 2) + first
+            r["site"] = [site, f"s{site}", -1 - site, 0.5 + site][kind]
         elif kind == 4:
             r["site"] = None
         print(json.dumps(r))

@@ -96,7 +96,7 @@ static void check_all(ft_components *c, size_t n)
 
 static void test_against_labels(void **state)
 {
-    static const uint64_t groups[] = {20, 90, 200};      /* few large components … many small ones */
+    static const uint64_t groups[] = {20, 90, 200};    /* few large components to many small */
     (void)state;
     for (uint32_t round = 0; round < 3; round++) {
         ft_components *c = NULL;
@@ -108,7 +108,8 @@ static void test_against_labels(void **state)
             ft_tie tie;
             ft_digest p, g;
             prompt_of[i] = (int)ft_rng_below(1, FT_RNG_DATA, round, 2 * i, KEYS);
-            group_of[i] = KEYS + (int)ft_rng_below(1, FT_RNG_DATA, round, 2 * i + 1, 2 * groups[round]);
+            group_of[i] = KEYS + (int)ft_rng_below(1, FT_RNG_DATA, round, 2 * i + 1,
+                                                   2 * groups[round]);
             if (group_of[i] >= KEYS + (int)groups[round])
                 group_of[i] = -1;
             p = digest_of(prompt_of[i]);
