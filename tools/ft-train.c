@@ -124,7 +124,7 @@ static void print_plan(const run *r, const ft_train_plan *p)
             cli_print("\"%s\":%zu,", names[i], bytes[i]);
         else
             cli_print("%-12s %10.1f MiB\n", names[i], (double)bytes[i] / 1048576);
-    cli_print(cli_json() ? "\"steps\":%llu,\"tokens\":%llu,\"seconds\":%.1f}\n"
+    cli_print(cli_json() ? "\"steps\":%llu,\"tokens\":%llu,\"seconds\":%.3f}\n"
                          : "steps        %10llu\ntokens       %10llu\nseconds      %10.1f  "
                            "(measured on some of the data, validation not counted)\n",
               (unsigned long long)p->steps, (unsigned long long)p->tokens, seconds);

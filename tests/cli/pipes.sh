@@ -34,9 +34,11 @@ ends() { # NAME INPUT COMMAND...
         *)
             # All may be written before the reader leaves, so 0 is as right as 141 here.
             status_into true "$input" "$@"
-            want "$name | true" 0 141
+            # ft-train does not die of SIGPIPE: it saves the adapter, says where, and ends with 74.
+            case $name in train*) gone=74 ;; *) gone=141 ;; esac
+            want "$name | true" 0 $gone
             status_into 'head -c 1' "$input" "$@"
-            want "$name | head -c 1" 0 141
+            want "$name | head -c 1" 0 $gone
             # With SIGPIPE ignored it is a write error; a pipe that nobody reads from the start.
             status=0
             python3_ignoring_sigpipe "$input" "$@" 2>stderr || status=$?

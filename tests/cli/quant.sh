@@ -3,19 +3,19 @@ set -eu
 . "$FT_ROOT/tests/cli/lib.sh"
 
 quant() {
-    ft-quant -q -m "$TOY" "$@"
+    ft-quant -q --no-history -m "$TOY" "$@"
 }
 
 for type in f32 f16 bf16 q8_0 q4_0; do
     check_status 0 "$type: written" quant -t $type -o $type.gguf --threads 1
     quant -t $type -o again.gguf --threads 4
     check_same "$type: 4 threads, same bytes" $type.gguf again.gguf
-    ft-quant -q -m "$TOY" -t $type -o - | cat >piped.gguf
+    quant -t $type -o - | cat >piped.gguf
     check_same "$type: the same through a pipe" $type.gguf piped.gguf
 done
 check_same "f32 of an f32 file: the same file" f32.gguf "$TOY"
-ft-quant -q -m bf16.gguf -t f32 -o wide.gguf
-ft-quant -q -m wide.gguf -t bf16 -o narrow.gguf
+ft-quant -q --no-history -m bf16.gguf -t f32 -o wide.gguf
+ft-quant -q --no-history -m wide.gguf -t bf16 -o narrow.gguf
 check_same "bf16 to f32 and back loses nothing" bf16.gguf narrow.gguf
 
 # Each weight is as near the original as its type allows; the metadata differs in two keys only.
