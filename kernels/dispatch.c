@@ -55,6 +55,12 @@ static ft_kernels avx512_of(ft_kernels k)
     k.dequant_q4_0 = ft_k_dequant_q4_0_avx512;
     k.dequant_q4_1 = ft_k_dequant_q4_1_avx512;
     k.dot_rows = ft_k_dot_rows_avx512;
+    k.swiglu = ft_k_swiglu_avx512;
+    k.swiglu_back = ft_k_swiglu_back_avx512;
+    k.softmax = ft_k_softmax_avx512;
+    k.softmax_again = ft_k_softmax_again_avx512;
+    k.max = ft_k_max_avx512;
+    k.sum_exp = ft_k_sum_exp_avx512;
     return k;
 }
 #endif

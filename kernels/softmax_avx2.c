@@ -23,7 +23,8 @@ static inline double exp_pass(float *x, float scale, float shift, size_t n, int 
         size_t end = block + 1024 < n ? block + 1024 : n;
         __m256 part = _mm256_setzero_ps();
         for (size_t i = block; i < end; i += 8) {
-            __m256 v = ft_exp_avx2(_mm256_sub_ps(_mm256_mul_ps(ft_load_avx2(x + i, end - i, 0), s), t));
+            __m256 v = _mm256_mul_ps(ft_load_avx2(x + i, end - i, 0), s);
+            v = ft_exp_avx2(_mm256_sub_ps(v, t));
             if (store)
                 ft_store_avx2(x + i, end - i, v);
             if (end - i < 8)
