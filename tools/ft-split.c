@@ -139,7 +139,7 @@ static void put_tie(ft_buf *b, ft_mp record, int is_prompt)
     const size_t shown = 60;
     ft_buf text = {0};
     ft_mp value;
-    ft_slice s;
+    ft_slice s = {0};
     size_t n;
     ft_buf_add_str(b, is_prompt ? "the prompt " : "the group ");
     if (is_prompt) {
