@@ -145,9 +145,13 @@ check_status 65 "a record over 8 MiB" ft-import -o bad.ft big.jsonl
 check "is named by its line" grep -q 'big.jsonl: line 1: ' stderr
 "$python" -c 'print("{\"text\":\"%s\"}" % ("x" * ((8 << 20) - 32)))' | ft-import -q >big.ft
 check_status 0 "a record of just under 8 MiB passes" ft-check big.ft
-# One line without an end must not take all memory.
-check_status 65 "an endless line is refused in bounded memory" sh -c \
-    'ulimit -v 400000; head -c 300000000 /dev/zero | tr "\0" "[" | ft-import -o bad.ft --threads 1'
+# One line without an end must not take all memory (the sanitizers' shadow is more than the limit).
+if [ -z "${FT_ASAN:-}" ]; then
+    check_status 65 "an endless line is refused in bounded memory" sh -c 'ulimit -v 400000
+        head -c 300000000 /dev/zero | tr "\0" "[" | ft-import -o bad.ft --threads 1'
+else
+    skip "bounded memory: not with the sanitizers"
+fi
 printf '[\n{"text":"x"}\n]\n' >list.json
 check_status 65 "a JSON list is refused" ft-import -o bad.ft list.json
 check "with a way to make lines of it" grep -q 'jq' stderr
