@@ -32,7 +32,7 @@ static inline __m512 ft_exp_avx512(__m512 x)
 /* The lanes of the last n floats, all for n >= 16. */
 static inline __mmask16 ft_tail_avx512(size_t n)
 {
-    return n >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << n) - 1);
+    return (__mmask16)(n >= 16 ? 0xffff : (1 << n) - 1);
 }
 
 #endif
