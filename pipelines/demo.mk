@@ -75,11 +75,18 @@ $(W)/five-base.jsonl: $(W)/five.ft
 $(W)/five-tuned.jsonl: $(W)/five.ft $(W)/adapter.ft
 	ft-generate -i $< -m $(MODEL) -a $(W)/adapter.ft --max-tokens 40 | ft-export -o $@
 
+define SAMPLES
+(length / 2) as $$n | range($$n) as $$i | .[$$i] as $$base | .[$$i + $$n] as $$tuned |
+def line: gsub("\\s+"; " ") | if length > 90 then .[0:90] + "..." else . end;
+"\n  \($$base.id)",
+"    real   \($$base.reference | line)",
+"    base   \($$base.prediction | line)",
+"    tuned  \($$tuned.prediction | line)"
+endef
+export SAMPLES
+
 samples: $(W)/five-base.jsonl $(W)/five-tuned.jsonl
 	@echo
-	@echo "Five summaries (real, by the base model, by the tuned model):"
-	@jq -rs '(length / 2) as $$n | range($$n) as $$i | .[$$i] as $$b | .[$$i + $$n] as $$t | \
-	    def line: gsub("\\s+"; " ") | .[0:100]; \
-	    "\n  \($$b.id)\n    real   \($$b.reference | line)\n    base   \($$b.prediction | line)" + \
-	    "\n    tuned  \($$t.prediction | line)"' $^
+	@echo "Five summaries: the real one, the base model's, the tuned model's"
+	@jq -rs "$$SAMPLES" $^
 	@echo

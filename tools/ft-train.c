@@ -181,6 +181,10 @@ static void train(run *r, const ft_train_plan *plan)
     char label[80];
     while (cli_check(ft_trainer_step(r->trainer, &p, cli_err())) != FT_EOS) {
         log_step(r, &p);
+        if (p.validated)
+            cli_note("step %llu of %llu: training loss %.4f, validation loss %.4f",
+                     (unsigned long long)p.step, (unsigned long long)plan->steps, p.loss,
+                     p.val_loss);
         tokens += (double)p.tokens;
         seconds += p.seconds;
         last = p.loss;
@@ -188,6 +192,7 @@ static void train(run *r, const ft_train_plan *plan)
                  (unsigned long long)plan->steps, p.loss);
         cli_progress(label, tokens, (double)plan->tokens, "tok");
     }
+    cli_result_count("examples", r->train->n_examples);
     cli_result_count("steps", plan->steps);
     cli_result_real("loss", last);
     if (r->val) {
@@ -202,7 +207,7 @@ static void train(run *r, const ft_train_plan *plan)
 /* Writes the whole stream to w, which is gone afterwards. */
 static int write_adapter(const run *r, ft_writer *w, ft_err *e)
 {
-    ft_counts *c = cli_counts();
+    ft_counts c = {.read = r->train->n_examples};
     int rc = ft_writer_derive(w, r->in, e);
     if (rc == 0 && r->val_in)
         rc = ft_writer_derive(w, r->val_in, e);
@@ -214,9 +219,8 @@ static int write_adapter(const run *r, ft_writer *w, ft_err *e)
         ft_writer_abandon(&w);
         return rc;
     }
-    *c = (ft_counts){.read = r->train->n_examples};
-    ft_counts_drop(c, "trained on", c->read);
-    return ft_writer_finish(&w, c, e);
+    ft_counts_drop(&c, "trained on", c.read);
+    return ft_writer_finish(&w, &c, e);
 }
 
 /* Hours of work must not be lost to a reader that went away or a disk that is full: the adapter

@@ -46,7 +46,6 @@ ft_writer *cli_writer(const char *path, ft_header h)
     h.options = (ft_mp){cli.options.p, cli.options.n};
     h.has_seed = (cli.tool->shared & CLI_SEED) != 0;
     h.seed = cli.seed;
-    cli.has_counts = 1;
     cli_check(ft_writer_open(&w, out, &h, &o, cli_pool(), &cli.err));
     return w;
 }
@@ -61,6 +60,7 @@ int cli_next(ft_reader *in, ft_mp *record)
 
 void cli_finish(ft_writer **w)
 {
+    cli.has_counts = 1;
     cli_check(ft_writer_finish(w, &cli.counts, &cli.err));
 }
 
