@@ -43,6 +43,7 @@ struct group {
     float *const *u;
     float *dx, *grads;
     size_t cols;
+    size_t parts;                /* that the segments are cut into; see cut_segments */
 };
 
 static const ft_weight *weight_of(const struct group *g, size_t i)
@@ -57,6 +58,20 @@ static const float *lora_part(const struct group *g, size_t i, int b)
         return NULL;
     return b ? ft_lora_b(l, l->params, g->layer, g->p[i].t)
              : ft_lora_a(l, l->params, g->layer, g->p[i].t);
+}
+
+/* With more threads than tiles, a tile is given to several threads, each for its part of the
+ * segments: more weights are expanded, the products are the same. */
+static void cut_segments(struct group *g, size_t tiles)
+{
+    size_t parts = (g->nn->threads + tiles - 1) / tiles;
+    g->parts = parts < g->nn->n_seqs ? parts : g->nn->n_seqs;
+}
+
+/* First segment of a part. */
+static size_t part_begin(const struct group *g, size_t part)
+{
+    return part * g->nn->n_seqs / g->parts;
 }
 
 static int drops(const struct ft_nn *nn)
@@ -91,7 +106,8 @@ static void lora_down_task(void *ctx, size_t task, unsigned worker)
     }
 }
 
-static void forward_tile(const struct group *g, size_t i, size_t tile, float *expanded)
+static void forward_tile(const struct group *g, size_t i, size_t tile, size_t part,
+                         float *expanded)
 {
     struct ft_nn *nn = g->nn;
     const ft_weight *w = weight_of(g, i);
@@ -100,7 +116,7 @@ static void forward_tile(const struct group *g, size_t i, size_t tile, float *ex
     size_t n = w->rows - from < width ? w->rows - from : width;
     for (size_t r = 0; r < n; r++)
         nn_weight_part(w, from + r, 0, w->cols, expanded + r * w->cols);
-    for (size_t s = 0; s < nn->n_seqs; s++)
+    for (size_t s = part_begin(g, part); s < part_begin(g, part + 1); s++)
         for (size_t r = 0; r < nn->seqs[s].T; r += FT_TILE_ROWS) {
             size_t left = nn->seqs[s].T - r, at = nn->first[s] + r;
             size_t rows = left < FT_TILE_ROWS ? left : FT_TILE_ROWS;
@@ -117,22 +133,24 @@ static void forward_tile(const struct group *g, size_t i, size_t tile, float *ex
 static void forward_task(void *ctx, size_t task, unsigned worker)
 {
     const struct group *g = ctx;
-    size_t i = 0;
+    size_t i = 0, part = task % g->parts;
+    task /= g->parts;
     while (task >= tiles_of(weight_of(g, i)->rows))
         task -= tiles_of(weight_of(g, i++)->rows);
-    forward_tile(g, i, task, scratch_of(g->nn, worker));
+    forward_tile(g, i, task, part, scratch_of(g->nn, worker));
 }
 
 void nn_linear(struct ft_nn *nn, size_t layer, const float *x, const struct product *p, size_t n,
                float *const *u)
 {
-    struct group g = {nn, layer, n, x, p, u, NULL, NULL, nn->m->layers[layer].w[p[0].t].cols};
+    struct group g = {nn, layer, n, x, p, u, NULL, NULL, nn->m->layers[layer].w[p[0].t].cols, 1};
     size_t tasks = 0;
     for (size_t i = 0; i < n; i++)
         tasks += tiles_of(weight_of(&g, i)->rows);
     if (nn->lora)
         ft_pool_run(nn->pool, n * nn->n_seqs, lora_down_task, &g);
-    ft_pool_run(nn->pool, tasks, forward_task, &g);
+    cut_segments(&g, tasks);
+    ft_pool_run(nn->pool, tasks * g.parts, forward_task, &g);
 }
 
 /* ---- backward ---- */
@@ -203,18 +221,19 @@ static void add_lora_dx(const struct group *g, size_t i, size_t s, size_t from, 
         nn->kern->axpy(1, tmp + r * n, dx + r * g->cols, n);
 }
 
-static void back_task(void *ctx, size_t tile, unsigned worker)
+static void back_task(void *ctx, size_t task, unsigned worker)
 {
     const struct group *g = ctx;
     struct ft_nn *nn = g->nn;
-    size_t width = nn_tile_width(g->cols), from = tile * width;
+    size_t width = nn_tile_width(g->cols), from = task / g->parts * width;
+    size_t first = part_begin(g, task % g->parts), end = part_begin(g, task % g->parts + 1);
     size_t n = g->cols - from < width ? g->cols - from : width;
     float *expanded = scratch_of(nn, worker);
     for (size_t i = 0; i < g->n; i++) {
         const ft_weight *w = weight_of(g, i);
         for (size_t r = 0; r < w->rows; r++)
             nn_weight_part(w, r, from, n, expanded + r * n);
-        for (size_t s = 0; s < nn->n_seqs; s++) {
+        for (size_t s = first; s < end; s++) {
             size_t at = nn->first[s], T = nn->seqs[s].T;
             for (size_t r = 0; r < T; r += FT_TILE_ROWS)
                 nn_gemm_nn(T - r < FT_TILE_ROWS ? T - r : FT_TILE_ROWS, n, w->rows, 1,
@@ -222,7 +241,7 @@ static void back_task(void *ctx, size_t tile, unsigned worker)
                            g->dx + (at + r) * g->cols + from, g->cols);
         }
         /* The weights are used up: their scratch serves the masked gradient. */
-        for (size_t s = 0; s < nn->n_seqs; s++)
+        for (size_t s = first; s < end; s++)
             add_lora_dx(g, i, s, from, n, expanded);
     }
 }
@@ -230,11 +249,12 @@ static void back_task(void *ctx, size_t tile, unsigned worker)
 void nn_linear_back(struct ft_nn *nn, size_t layer, const float *x, const struct product *p,
                     size_t n, float *const *u, float *dx, int want_dx, float *grads)
 {
-    struct group g = {nn, layer, n, x, p, u, dx, grads, nn->m->layers[layer].w[p[0].t].cols};
+    struct group g = {nn, layer, n, x, p, u, dx, grads, nn->m->layers[layer].w[p[0].t].cols, 1};
     if (nn->lora) {
         ft_pool_run(nn->pool, n * nn->n_seqs, lora_du_task, &g);
         ft_pool_run(nn->pool, 2 * n, lora_grad_task, &g);
     }
+    cut_segments(&g, tiles_of(g.cols));
     if (want_dx)
-        ft_pool_run(nn->pool, tiles_of(g.cols), back_task, &g);
+        ft_pool_run(nn->pool, tiles_of(g.cols) * g.parts, back_task, &g);
 }

@@ -13,7 +13,7 @@
 #define FT_SHAPES_H
 
 enum { FT_TILE_ROWS = 512,       /* rows of a segment that one product takes                   */
-       FT_TILE_COLS_MAX = 256,   /* outputs of a weight matrix that are dequantised at once     */
+       FT_TILE_COLS_MAX = 288,   /* outputs of a weight matrix that are dequantised at once     */
        FT_TILE_VOCAB = 1024,     /* vocabulary entries of the head at once                      */
        FT_TILE_HEAD_ROWS = 128,  /* target rows of a segment that one product with the head takes */
        FT_TILE_QUERIES = 64,     /* query rows of an attention block                            */
