@@ -22,6 +22,7 @@ struct head {
     float *dh;
     float *logits;             /* [rows x V] */
     struct tiles *tiles;
+    size_t parts;              /* that the row tiles are cut into: threads may outnumber columns */
     const uint32_t *targets;   /* the id each row is to predict */
     const float *weights;      /* d(loss)/d(nll) of each row, NULL: no gradient */
     float *nll;
@@ -49,20 +50,32 @@ static size_t vocab_tiles(const struct ft_nn *nn)
     return (nn->m->V + FT_TILE_VOCAB - 1) / FT_TILE_VOCAB;
 }
 
+static size_t column_tiles(const struct ft_nn *nn)
+{
+    return (nn->m->C + nn_tile_width(nn->m->C) - 1) / nn_tile_width(nn->m->C);
+}
+
+/* First row tile of a part. */
+static size_t part_begin(const struct head *hd, size_t part)
+{
+    return part * hd->tiles->n / hd->parts;
+}
+
 /* dh = dlogits W by column tiles of W; the sum over the vocabulary runs in tile order. */
 static void dh_task(void *ctx, size_t task, unsigned worker)
 {
     const struct head *hd = ctx;
     struct ft_nn *nn = hd->nn;
     const ft_weight *w = &nn->m->head;
-    size_t C = w->cols, width = nn_tile_width(C), from = task * width;
+    size_t C = w->cols, width = nn_tile_width(C), from = task / hd->parts * width;
+    size_t first = part_begin(hd, task % hd->parts), end = part_begin(hd, task % hd->parts + 1);
     size_t n = C - from < width ? C - from : width;
     float *expanded = scratch_of(nn, worker);
     for (size_t v = 0; v < w->rows; v += FT_TILE_VOCAB) {
         size_t k = w->rows - v < FT_TILE_VOCAB ? w->rows - v : FT_TILE_VOCAB;
         for (size_t r = 0; r < k; r++)
             nn_weight_part(w, v + r, from, n, expanded + r * n);
-        for (size_t i = 0; i < hd->tiles->n; i++)
+        for (size_t i = first; i < end; i++)
             nn_gemm_nn(hd->tiles->rows[i], n, k, 1,
                        hd->logits + hd->tiles->row[i] * w->rows + v, w->rows, expanded, n, v > 0,
                        hd->dh + hd->tiles->row[i] * C + from, C);
@@ -162,7 +175,7 @@ static int one_group(struct ft_nn *nn, struct cursor *at, double *nll, float *to
     uint32_t target[GROUP_ROWS_MAX];
     float weight[GROUP_ROWS_MAX], inv[GROUP_ROWS_MAX], loss[GROUP_ROWS_MAX];
     struct norm_rows norm = {nn, token, inv, dx};
-    struct head hd = {nn, nn->head_h, nn->head_dh, nn->logits, &tiles, target,
+    struct head hd = {nn, nn->head_h, nn->head_dh, nn->logits, &tiles, 1, target,
                       dx ? weight : NULL, loss};
     rows = gather(nn, at, &tiles, token, target, seq);
     for (size_t r = 0; dx && r < rows; r++)
@@ -181,8 +194,9 @@ static int one_group(struct ft_nn *nn, struct cursor *at, double *nll, float *to
         ++*done;
     }
     if (dx) {
-        ft_pool_run(nn->pool, (nn->m->C + nn_tile_width(nn->m->C) - 1) / nn_tile_width(nn->m->C),
-                    dh_task, &hd);
+        hd.parts = (nn->threads + column_tiles(nn) - 1) / column_tiles(nn);
+        hd.parts = hd.parts < tiles.n ? hd.parts : tiles.n;
+        ft_pool_run(nn->pool, column_tiles(nn) * hd.parts, dh_task, &hd);
         ft_pool_run(nn->pool, rows, norm_back_task, &norm);
     }
     return 0;
@@ -211,7 +225,7 @@ void nn_logits_rows(struct ft_nn *nn, const size_t *at, size_t n, float *out)
         float inv[FT_TILE_HEAD_ROWS];
         struct tiles tiles = {1, {0}, {rows}};
         struct norm_rows norm = {nn, at + from, inv, NULL};
-        struct head hd = {nn, nn->head_h, NULL, out + from * nn->m->V, &tiles, NULL, NULL, NULL};
+        struct head hd = {nn, nn->head_h, NULL, out + from * nn->m->V, &tiles, 1, NULL, NULL, NULL};
         ft_pool_run(nn->pool, rows, norm_task, &norm);
         ft_pool_run(nn->pool, vocab_tiles(nn), logits_task, &hd);
     }
