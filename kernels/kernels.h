@@ -42,7 +42,8 @@ typedef struct ft_kernels {
     void (*swiglu_back)(const float *dy, const float *gate, const float *up, float *dgate,
                         float *dup, size_t n);
 
-    /* In place: x[i] = exp(x[i]*scale - max) / sum; returns log(sum) + max, of x*scale. */
+    /* In place: x[i] = exp(x[i]*scale - max) / sum; returns log(sum) + max, of x*scale.
+     * scale > 0. */
     float (*softmax)(float *x, float scale, size_t n);
     /* x[i] = exp(x[i]*scale - lse): recomputes a softmax row from its log-sum-exp. */
     void (*softmax_again)(float *x, float scale, float lse, size_t n);

@@ -216,6 +216,22 @@ static void quantised_and_untied(void **state)
     ft_model_free(&m);
 }
 
+/* Divisors of the rotation's frequencies, as models of long contexts have them. */
+static void rotation_with_divisors(void **state)
+{
+    ft_model *m = golden_model("toy");
+    float *own = m->rope_factors, *factors = malloc(m->D / 2 * sizeof *factors);
+    (void)state;
+    assert_non_null(factors);
+    for (size_t i = 0; i < m->D / 2; i++)
+        factors[i] = 1 + 0.7f * (float)i;
+    m->rope_factors = factors;
+    check(m, ALL, 65, 0);
+    m->rope_factors = own;
+    free(factors);
+    ft_model_free(&m);
+}
+
 /* With dropout the loss that backward returns is that of the masked network: its change along the
  * gradient must be the gradient's squared length. Single precision, so to 1 %; a mask that
  * differs between forward and backward is wrong by tens. */
@@ -279,6 +295,7 @@ int main(void)
         cmocka_unit_test(any_choice_of_matrices),
         cmocka_unit_test(a_sequence_without_targets_moves_nothing),
         cmocka_unit_test(quantised_and_untied),
+        cmocka_unit_test(rotation_with_divisors),
         cmocka_unit_test(dropout_is_the_same_forward_and_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
