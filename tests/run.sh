@@ -3,8 +3,8 @@
 #
 # A test is a program BUILD/tests/{unit,kernels}/* or a script tests/{cli,fault}/*.sh. It
 # prints a line for each case, "ok ..." or "not ok ..." (TAP, which cmocka also prints), "skip ..."
-# or "ok N # SKIP ..." for one that cannot run here, and exits with a status other than 0 when a case
-# failed. It has failed too when it dies, prints no case, or prints fewer than its "1..N".
+# or "ok N # SKIP ..." for one that cannot run here, and exits with a status other than 0 when a
+# case failed. It has failed too when it dies, prints no case, or prints fewer than its "1..N".
 # Scripts start in an empty folder of their own with FT_BIN, TOY, MODEL and FT_ROOT set; programs
 # start in the root of the tree. FT_JOBS tests run at a time (2).
 set -eu

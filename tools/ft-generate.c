@@ -124,7 +124,7 @@ static void decode(session *s, size_t n)
 static void answer(session *s, ft_mp record)
 {
     ft_mp messages;
-    size_t n;
+    size_t n = 0;
     int rc;
     if (!s->example->chat && ft_mp_get(record, "messages", &messages))
         s->example->chat = cli_chat_of(s->model->gguf, template_name);

@@ -240,6 +240,19 @@ _Noreturn static void save_elsewhere(const run *r)
     cli_fail();
 }
 
+static void free_run(run *r)
+{
+    ft_trainer_free(&r->trainer);
+    ft_dataset_free(&r->train);
+    ft_dataset_free(&r->val);
+    ft_lora_free(&r->lora);
+    ft_tokenizer_free(&r->tok);
+    ft_model_free(&r->model);
+    ft_reader_free(&r->in);
+    ft_reader_free(&r->val_in);
+    ft_buf_free(&r->extra);
+}
+
 int main(int argc, char **argv)
 {
     run r = {0};
@@ -269,6 +282,7 @@ int main(int argc, char **argv)
     check_memory(&plan);
     if (plan_only) {
         print_plan(&r, &plan);
+        free_run(&r);
         return cli_end();
     }
     cli_check(ft_trainer_new(&r.trainer, r.model, r.lora, r.train, r.val, &cfg, cli_pool(),
@@ -279,14 +293,6 @@ int main(int argc, char **argv)
     if (write_adapter(&r, out, cli_err()) == FT_ERR_IO)
         save_elsewhere(&r);
     cli_check(cli_err()->code);
-    ft_trainer_free(&r.trainer);
-    ft_dataset_free(&r.train);
-    ft_dataset_free(&r.val);
-    ft_lora_free(&r.lora);
-    ft_tokenizer_free(&r.tok);
-    ft_model_free(&r.model);
-    ft_reader_free(&r.in);
-    ft_reader_free(&r.val_in);
-    ft_buf_free(&r.extra);
+    free_run(&r);
     return cli_end();
 }

@@ -95,7 +95,7 @@ static int take_all(ft_decoder *d, ft_err *e)
         take(&d->v, CHUNK, m->H_kv * m->D, e) < 0 ||
         take(&d->attended, CHUNK, m->H * m->D, e) < 0 || take(&d->gate, CHUNK, m->F, e) < 0 ||
         take(&d->up, CHUNK, m->F, e) < 0 || take(&d->hidden, CHUNK, m->F, e) < 0 ||
-        take(&d->ax, 3 * CHUNK, R, e) < 0 || take(&d->logits, m->V, 1, e) < 0)
+        take(&d->ax, (size_t)3 * CHUNK, R, e) < 0 || take(&d->logits, m->V, 1, e) < 0)
         return FT_ERR_NOMEM;
     return 0;
 }
@@ -172,7 +172,7 @@ static float *values_of(const ft_decoder *d, size_t b, size_t g)
     return keys_of(d, b, g) + FT_CACHE_BLOCK * d->m->D;
 }
 
-/* ---- one layer, for all tokens of a chunk; each task is one token, or one token and key head ---- */
+/* ---- one layer, for all tokens of a chunk; a task is one token, or one token and key head --- */
 
 static void products(ft_decoder *d, size_t n, const enum ft_target *targets, const float *x,
                      float *const *y)

@@ -50,8 +50,9 @@ static void merge_weights(const void *ctx, const ft_tensor *t, size_t from, floa
 {
     const struct merger *g = ctx;
     size_t cols = (size_t)t->shape[0], end = from + n;
-    const float *a = NULL, *b = NULL;
-    (void)adapter_of(g, t, &a, &b);
+    const float *a, *b;
+    if (!adapter_of(g, t, &a, &b))
+        return;
     while (from < end) {
         size_t row = from / cols, col = from % cols, span = cols - col;
         span = span < SPAN ? span : SPAN;

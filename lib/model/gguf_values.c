@@ -31,7 +31,7 @@ int ft_gguf_uint(const ft_gguf *g, const char *key, uint64_t *out, ft_err *e)
         return rc;
     switch (kv->type) {
     case FT_GV_U8: v = ft_rd_u8(&r); break;
-    case FT_GV_I8: v = (int8_t)ft_rd_u8(&r); break;
+    case FT_GV_I8: v = (int8_t)ft_rd_u8(&r); break;   /* NOLINT: a number, not a character */
     case FT_GV_U16: v = ft_rd_u16(&r); break;
     case FT_GV_I16: v = (int16_t)ft_rd_u16(&r); break;
     case FT_GV_U32: v = ft_rd_u32(&r); break;

@@ -140,7 +140,7 @@ static int read_sizes(loader *l)
     if (m->C % m->H || m->C / m->H % 2)
         return refuse(l, "llama.attention.head_count",
                       "embedding_length is no even multiple of it");
-    if (m->H % m->H_kv)
+    if (m->H_kv == 0 || m->H % m->H_kv)   /* 0 is refused above: for the analyser */
         return refuse(l, "llama.attention.head_count_kv", "head_count is no multiple of it");
     m->D = m->C / m->H;
     return 0;

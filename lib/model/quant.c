@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const ft_type_info infos[] = {
-    {FT_F32, "f32", 1, 4, 0},      {FT_F16, "f16", 1, 2, 1},      {FT_BF16, "bf16", 1, 2, 32},
-    {FT_Q8_0, "q8_0", 32, 34, 7}, {FT_Q4_0, "q4_0", 32, 18, 2}, {FT_Q4_1, "q4_1", 32, 20, 3}};
+    {FT_F32, 0, "f32", 1, 4},      {FT_F16, 1, "f16", 1, 2},     {FT_BF16, 32, "bf16", 1, 2},
+    {FT_Q8_0, 7, "q8_0", 32, 34}, {FT_Q4_0, 2, "q4_0", 32, 18}, {FT_Q4_1, 3, "q4_1", 32, 20}};
 
 const ft_type_info *ft_type_info_of(uint32_t type)
 {

@@ -18,9 +18,9 @@ typedef enum ft_type { FT_F32 = 0, FT_F16 = 1, FT_Q4_0 = 2, FT_Q4_1 = 3, FT_Q8_0
 
 typedef struct ft_type_info {
     ft_type type;
-    const char *name;                /* "f32", "q4_1", … as users type it         */
-    size_t block, block_bytes;       /* weights and bytes of a block              */
     uint32_t file_type;              /* general.file_type of files that are mostly of this type */
+    const char *name;                /* "f32", "q4_1", … as users type it */
+    size_t block, block_bytes;       /* weights and bytes of a block */
 } ft_type_info;
 
 /* Returns: facts on a type number, or NULL for one that ft does not know. */

@@ -1,8 +1,8 @@
 /* attention.c: causal softmax attention with grouped key/value heads, by blocks of queries.
  *
  * For a block of FT_TILE_QUERIES rows only its scores against the keys so far exist at a time, in
- * the scratch of the thread; forward keeps the log-sum-exp of each row, from which backward computes
- * the probabilities again (Dao et al. 2022, without the tiling over keys).
+ * the scratch of the thread; forward keeps the log-sum-exp of each row, from which backward
+ * computes the probabilities again (Dao et al. 2022, without the tiling over keys).
  */
 #include "nn/nn_internal.h"
 

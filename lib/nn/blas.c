@@ -39,9 +39,9 @@ static int check_products(ft_err *e)
 {
     enum { M = 37, N = 41, K = 67 };
     float x[M * K], w[N * K], y[M * N];
-    for (size_t i = 0; i < M * K; i++)
+    for (size_t i = 0; i < sizeof x / sizeof x[0]; i++)
         x[i] = (float)((i * 2654435761u >> 7) % 1000) / 500 - 1;
-    for (size_t i = 0; i < N * K; i++)
+    for (size_t i = 0; i < sizeof w / sizeof w[0]; i++)
         w[i] = (float)((i * 2246822519u >> 9) % 1000) / 500 - 1;
     nn_gemm_nt(M, N, K, 1, x, K, w, K, 0, y, N);
     for (size_t i = 0; i < M; i++)

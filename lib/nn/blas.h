@@ -3,8 +3,8 @@
  * OpenBLAS chooses its kernels when it is loaded, by a list of processors that was written before
  * many of today's; for one it does not know it takes the AVX2 set, at half of what AVX-512 gives.
  * So it is loaded at first use, told which set goes with the family of ft's own kernels (avx512:
- * SkylakeX, avx2: Haswell, ref: Nehalem): one FT_CPU, the same bytes, on any machine. A set named in
- * OPENBLAS_CORETYPE is respected.
+ * SkylakeX, avx2: Haswell, ref: Nehalem): one FT_CPU, the same bytes, on any machine. A set named
+ * in OPENBLAS_CORETYPE is respected.
  */
 #ifndef FT_BLAS_H
 #define FT_BLAS_H

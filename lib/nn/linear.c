@@ -8,6 +8,7 @@
 
 #include "model/quant.h"
 
+#include <assert.h>
 #include <stdint.h>
 
 /* The widest multiple of 32 that cuts n into an even number of equal tiles, so that two threads
@@ -64,7 +65,9 @@ static const float *lora_part(const struct group *g, size_t i, int b)
  * segments: more weights are expanded, the products are the same. */
 static void cut_segments(struct group *g, size_t tiles)
 {
-    size_t parts = (g->nn->threads + tiles - 1) / tiles;
+    size_t parts;
+    assert(tiles > 0);
+    parts = (g->nn->threads + tiles - 1) / tiles;
     g->parts = parts < g->nn->n_seqs ? parts : g->nn->n_seqs;
 }
 

@@ -38,7 +38,7 @@ static size_t scratch_size(const ft_model *m, const ft_lora *lora, const ft_nn_l
     size_t widest = larger(m->F, larger(m->C, m->H * m->D)), T = lim->seq_tokens;
     size_t n = widest * FT_TILE_COLS_MAX;                           /* expanded weights       */
     n = larger(n, FT_TILE_VOCAB * m->C);                            /* expanded head          */
-    n = larger(n, (lim->training ? 2u : 1u) * FT_TILE_QUERIES * T); /* attention blocks       */
+    n = larger(n, (lim->training ? 2 : 1) * T * FT_TILE_QUERIES); /* attention blocks       */
     if (lora && lora->cfg.dropout > 0)
         n = larger(n, T * widest);                                  /* a masked input         */
     return (n + 15) & ~(size_t)15;

@@ -221,7 +221,7 @@ int ft_trainer_step(ft_trainer *t, ft_train_report *report, ft_err *e)
         return FT_EOS;
     if ((rc = next_rows(t, e)) < 0)
         return rc;
-    if ((rc = gradient(t, report, e)) < 0)
+    if (gradient(t, report, e) < 0)
         return ft_err_wrap(e, "step %llu", (unsigned long long)t->step + 1);
     report->lr = ft_schedule_lr(&t->schedule, t->step);
     report->grad_norm = ft_clip_gradient(t->grads, t->lora->n_params, t->cfg.clip);

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The files that ft-merge and ft-quant write, read by llama.cpp: the same logits? The adapter is trained
-# for a few steps on text of this machine. llama.cpp rounds activations to 8 bits for q8_0 and q4_0
+# The files that ft-merge and ft-quant write, read by llama.cpp: the same logits? The adapter is
+# trained for a few steps on text of this machine. llama.cpp rounds activations to 8 bits for q8_0 and q4_0
 # products, so those are compared by the divergence of the predictions and the first choice.
 set -eu
 llama=$(sh "$FT_ROOT/tests/bench/llama_build.sh")
@@ -23,9 +23,16 @@ for type in f32 f16 bf16 q8_0 q4_0; do
 import sys
 import numpy as np
 type_name = sys.argv[1]
-ours, theirs = (np.fromfile(n, "<f4").reshape(64, -1).astype(np.float64) for n in ("ours", "theirs"))
-log = lambda x: x - x.max(1, keepdims=True) - np.log(np.exp(x - x.max(1, keepdims=True)).sum(1, keepdims=True))
-p, q = log(ours), log(theirs)
+
+def logits(name):
+    return np.fromfile(name, "<f4").reshape(64, -1).astype(np.float64)
+
+def log_softmax(x):
+    x = x - x.max(1, keepdims=True)
+    return x - np.log(np.exp(x).sum(1, keepdims=True))
+
+ours, theirs = logits("ours"), logits("theirs")
+p, q = log_softmax(ours), log_softmax(theirs)
 kl = (np.exp(p) * (p - q)).sum(1).mean()
 same = (ours.argmax(1) == theirs.argmax(1)).mean()
 print(f"{type_name:5} max logit difference {abs(ours - theirs).max():.2e}, mean KL {kl:.2e} nats, "

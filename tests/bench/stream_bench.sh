@@ -3,7 +3,8 @@
 set -eu
 /usr/bin/python3 - >texts.jsonl <<'END'
 import glob, json
-text = "".join(open(n, errors="replace").read() for n in sorted(glob.glob("/usr/share/doc/*/copyright")))
+names = sorted(glob.glob("/usr/share/doc/*/copyright"))
+text = "".join(open(name, errors="replace").read() for name in names)
 size = at = n = 0
 while size < 256 << 20:
     n += 1

@@ -3,6 +3,10 @@
 set -eu
 . "$FT_ROOT/tests/fault/tools.sh"
 
+if [ -n "${FT_ASAN:-}" ]; then
+    skip "the leak checker starts a process of its own"
+    finish
+fi
 if ! can_trace; then
     skip "system calls cannot be traced here"
     finish

@@ -94,8 +94,8 @@ else
 fi
 if ft-train -q -m toy.gguf packed.ft >chat.ft 2>/dev/null; then
     check_status 65 "rows of another chat template are refused" \
-        sh -c 'ft-tokenize -q -m toy.gguf --chat-template chatml <text.ft | ft-pack -q -l 256 --long cut |
-               ft-eval -q -m toy.gguf -a chat.ft'
+        sh -c 'ft-tokenize -q -m toy.gguf --chat-template chatml <text.ft |
+               ft-pack -q -l 256 --long cut | ft-eval -q -m toy.gguf -a chat.ft'
     check "the refusal says so" grep -q 'another chat template' stderr
 fi
 finish

@@ -74,7 +74,8 @@ ln mine.gguf link.gguf
 check_status 64 "nor under another name" ft-quant -m mine.gguf -t f16 -o link.gguf
 check_status 64 "an unknown type" ft-quant -m mine.gguf -t q3_x -o new.gguf
 check_status 64 "no model" ft-quant -t f16 -o new.gguf
-check_status 64 "--eval into what cannot be read back" ft-quant -m mine.gguf -t f16 --eval x.ft -o /dev/null
+check_status 64 "--eval into what cannot be read back" \
+    ft-quant -m mine.gguf -t f16 --eval x.ft -o /dev/null
 check_status 66 "a model that is not there" ft-quant -m none.gguf -t f16 -o new.gguf
 
 # A weight that the new type cannot hold: NaN, and 70000 in f16.

@@ -1,5 +1,5 @@
-# ft-check and ft-cat against a decoder and an encoder that share no code with ft (tests/ft_decode.py,
-# tests/golden/make_stream.py).
+# ft-check and ft-cat against a decoder and an encoder that share no code with ft
+# (tests/ft_decode.py, tests/golden/make_stream.py).
 set -eu
 . "$FT_ROOT/tests/cli/lib.sh"
 python=/usr/bin/python3

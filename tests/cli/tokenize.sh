@@ -78,7 +78,8 @@ refused "an unknown role" 'turn 1 has role "human"' \
 refused "a group that is a list" "field group" '{"text":"some text","group":["a",1]}'
 refused "a negative weight" "field weight" '{"text":"some text","weight":-1}'
 refused "a prediction" "a prediction" '{"prediction":"a","reference":"b"}'
-refused "a chat with --raw" "--raw takes text" '{"messages":[{"role":"assistant","content":"a"}]}' --raw
+refused "a chat with --raw" "--raw takes text" \
+    '{"messages":[{"role":"assistant","content":"a"}]}' --raw
 
 check_status 64 "an unknown template name is misuse" \
     ft-tokenize -m "$TOY" --chat-template llama3 plain.ft

@@ -25,7 +25,8 @@ check "another seed, another adapter" sh -c '! cmp -s reference.ft other.ft'
 check "names and shapes are PEFT's" /usr/bin/python3 - reference.ft <<'END'
 import json, os, subprocess, sys
 decode = os.environ["FT_ROOT"] + "/tests/ft_decode.py"
-out = subprocess.run(["/usr/bin/python3", decode, sys.argv[1]], check=True, capture_output=True, text=True).stdout
+out = subprocess.run(["/usr/bin/python3", decode, sys.argv[1]], check=True, capture_output=True,
+                     text=True).stdout
 sizes = {"self_attn.q_proj": (32, 32), "self_attn.k_proj": (16, 32), "self_attn.v_proj": (16, 32),
          "self_attn.o_proj": (32, 32), "mlp.gate_proj": (64, 32), "mlp.up_proj": (64, 32),
          "mlp.down_proj": (32, 64)}
@@ -81,7 +82,8 @@ END
 /usr/bin/python3 -c '
 import json
 for i in range(12):
-    print(json.dumps({"text": " ".join(str((i * 7919 + k * 104729) % 100003) for k in range(30))}))' |
+    numbers = ((i * 7919 + k * 104729) % 100003 for k in range(30))
+    print(json.dumps({"text": " ".join(map(str, numbers))}))' |
     ft-import -q | ft-tokenize -q -m toy.gguf | ft-pack -q -l 128 --long cut -o digits.ft
 train --val digits.ft --val-every 10 --lr 0.02 --epochs 25 --log log3 <packed.ft >worse.ft
 ft-eval -m toy.gguf -a worse.ft --json digits.ft >eval.json

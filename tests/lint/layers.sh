@@ -73,7 +73,8 @@ END
         awk -v f="$file" '
             /\t/ && f ~ /\.[ch]$/ { print f ":" FNR ": a tab" }
             /[ \t]$/ { print f ":" FNR ": white space at the end" }
-            length($0) > 100 && f !~ /^tests\/golden\// { print f ":" FNR ": over 100 columns" }
+            # A line of JSON data cannot be broken.
+            length($0) > 100 && f !~ /^tests\/golden\// && !/^\{"/ { print f ":" FNR ": over 100 columns" }
             /TODO|FIXME|XXX[^X]/ && !/-XXXXXX/ && f != "tests/lint/layers.sh" {
                 print f ":" FNR ": unfinished"
             }' "$file"

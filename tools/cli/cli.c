@@ -25,7 +25,8 @@ static void on_signal(int sig)
 /* A mapped model file became shorter than it was. Only async-signal-safe calls from here. */
 static void on_sigbus(int sig)
 {
-    static const char text[] = ": a file that was being read became shorter; is it being rewritten?\n";
+    static const char text[] =
+        ": a file that was being read became shorter; is it being rewritten?\n";
     (void)sig;
     ft_io_remove_temporaries();
     if (write(STDERR_FILENO, cli.tool->name, strlen(cli.tool->name)) > 0 &&

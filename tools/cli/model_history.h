@@ -1,8 +1,8 @@
 /* model_history.h: the history of a model file, kept in its metadata.
  *
- * The key ft.history holds the msgpack array of history.h as an array of bytes. A model's own node has
- * kind "model", counts tensors as records and has a digest of zeros, since a file cannot hold its own;
- * the nodes before it are those of the adapter and the base.
+ * The key ft.history holds the msgpack array of history.h as an array of bytes. A model's own node
+ * has kind "model", counts tensors as records and has a digest of zeros, since a file cannot hold
+ * its own; the nodes before it are those of the adapter and the base.
  */
 #ifndef FT_CLI_MODEL_HISTORY_H
 #define FT_CLI_MODEL_HISTORY_H

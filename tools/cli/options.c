@@ -17,7 +17,8 @@ static size_t n_given;
 static int want_help, want_version;
 
 static const struct { unsigned bit; cli_option option; } shared[] = {
-    {CLI_IN, {"input", 'i', CLI_TEXT, &cli.input, "FILE", 0, 0, 0, "read FILE, - is standard input"}},
+    {CLI_IN, {"input", 'i', CLI_TEXT, &cli.input, "FILE", 0, 0, 0,
+              "read FILE, - is standard input"}},
     {CLI_OUT, {"output", 'o', CLI_TEXT, &cli.output, "FILE", 0, 0, 0,
                "write FILE, replaced only when complete"}},
     {CLI_MODEL, {"model", 'm', CLI_TEXT, &cli.model, "MODEL", 0, 0, 0, "the model, a GGUF file"}},
