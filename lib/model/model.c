@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -137,10 +138,11 @@ static int read_sizes(loader *l)
         real_key(l, "llama.attention.layer_norm_rms_epsilon", 1, 0, &m->rms_eps) < 0 ||
         real_key(l, "llama.rope.freq_base", 1e15, 10000, &m->rope_theta) < 0)
         return l->e->code;
+    assert(m->H > 0 && m->H_kv > 0);
     if (m->C % m->H || m->C / m->H % 2)
         return refuse(l, "llama.attention.head_count",
                       "embedding_length is no even multiple of it");
-    if (m->H_kv == 0 || m->H % m->H_kv)   /* 0 is refused above: for the analyser */
+    if (m->H % m->H_kv)
         return refuse(l, "llama.attention.head_count_kv", "head_count is no multiple of it");
     m->D = m->C / m->H;
     return 0;

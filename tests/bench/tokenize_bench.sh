@@ -28,7 +28,7 @@ for _ in 1 2 3; do
     [ "$now" -le "$best" ] || best=$now
 done
 tokens=$(sed -n 's/.*"tokens":\([0-9]*\).*/\1/p' said)
-echo "ft-tokenize  $((best / 10)).$((best % 10)) MB/s  (goal: 5 times the tokenizers library; ideal 100)"
+echo "ft-tokenize  $((best / 10)).$((best % 10)) MB/s  (goal: 5 times the peer; ideal 100)"
 if [ -x "$PEER_PYTHON" ]; then
     "$PEER_PYTHON" "$FT_ROOT/tests/bench/tokenize_peer.py" "$MODEL" texts.jsonl >peer
     read -r speed peer_tokens <peer

@@ -74,7 +74,9 @@ END
             /\t/ && f ~ /\.[ch]$/ { print f ":" FNR ": a tab" }
             /[ \t]$/ { print f ":" FNR ": white space at the end" }
             # A line of JSON data cannot be broken.
-            length($0) > 100 && f !~ /^tests\/golden\// && !/^\{"/ { print f ":" FNR ": over 100 columns" }
+            length($0) > 100 && f !~ /^tests\/golden\// && !/^\{"/ {
+                print f ":" FNR ": over 100 columns"
+            }
             /TODO|FIXME|XXX[^X]/ && !/-XXXXXX/ && f != "tests/lint/layers.sh" {
                 print f ":" FNR ": unfinished"
             }' "$file"
