@@ -88,10 +88,11 @@ static int encode_messages(cli_example *w, ft_mp record, ft_err *e)
             break;
         ft_buf_add(&w->turns, &turn, sizeof turn);
     }
+    if ((rc = ft_buf_check(&w->turns, e)) < 0)
+        return rc;
     if (w->ask && w->turns.n == 0)
         return ft_err_set(e, FT_ERR_DATA, "messages hold an answer and no turn before it");
-    if ((rc = ft_buf_check(&w->turns, e)) < 0 ||
-        (rc = ft_chat_render(w->chat, (const ft_turn *)(const void *)w->turns.p,
+    if ((rc = ft_chat_render(w->chat, (const ft_turn *)(const void *)w->turns.p,
                              w->turns.n / sizeof(ft_turn), w->ask, &w->pieces, e)) < 0)
         return rc;
     return encode_pieces(w, e);
