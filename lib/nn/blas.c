@@ -5,6 +5,7 @@
 
 #include <cblas.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -67,6 +68,16 @@ static void advise(void)
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
 }
 
+/* Says why the library was not loaded. The loader tells out of memory only by its words. */
+static int loading_failed(ft_err *e)
+{
+    const char *why = dlerror();
+    if (!why || strstr(why, strerror(ENOMEM)) || strstr(why, "out of memory"))
+        return ft_err_set(e, FT_ERR_NOMEM, "out of memory while loading libopenblas.so.0");
+    return ft_err_set(e, FT_ERR_INTERNAL, "cannot load libopenblas.so.0 (Debian package "
+                      "libopenblas0): %s", why);
+}
+
 int nn_blas_load(ft_err *e)
 {
     void *library, *found;
@@ -76,8 +87,7 @@ int nn_blas_load(ft_err *e)
     library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
     found = library ? dlsym(library, "cblas_sgemm") : NULL;
     if (!found)
-        return ft_err_set(e, FT_ERR_INTERNAL, "cannot load libopenblas.so.0 (Debian package "
-                          "libopenblas0): %s", dlerror());
+        return loading_failed(e);
     memcpy(&sgemm, &found, sizeof sgemm);
     return check_products(e);
 }
