@@ -24,23 +24,13 @@ static const cli_tool tool = {
 
 /* ---- as JSON ---- */
 
-static int is_one_of(ft_mp key, const char *const *names)
-{
-    ft_slice s;
-    if (ft_mp_str(key, &s))
-        for (; *names; names++)
-            if (ft_slice_is(s, *names))
-                return 1;
-    return 0;
-}
-
 /* Appends the fields of a map but the named ones, each with a comma before it. */
 static void put_others(ft_buf *b, ft_mp map, const char *const *but)
 {
     ft_mp_iter it = ft_mp_iter_of(map);
     ft_mp key, value;
     while (ft_mp_next(&it, &key) && ft_mp_next(&it, &value)) {
-        if (is_one_of(key, but))
+        if (ft_mp_is_one_of(key, but))
             continue;
         ft_buf_add_byte(b, ',');
         ft_json_put(b, key);

@@ -349,31 +349,9 @@ int ft_out_write(ft_out *out, const void *p, size_t n, ft_err *e)
     return 0;
 }
 
-int ft_out_patch(ft_out *out, uint64_t offset, const void *p, size_t n, ft_err *e)
-{
-    const uint8_t *from = p;
-    int rc = ft_out_flush(out, e);
-    while (rc == 0 && n > 0) {
-        ssize_t put = pwrite(out->fd, from, n, (off_t)offset);
-        if (put > 0) {
-            from += put;
-            n -= (size_t)put;
-            offset += (uint64_t)put;
-        } else if (put == 0 || errno != EINTR) {
-            rc = ft_err_sys(e, FT_ERR_IO, put == 0 ? EIO : errno, "writing %s", out->name);
-        }
-    }
-    return rc;
-}
-
 uint64_t ft_out_bytes(const ft_out *out)
 {
     return out->bytes;
-}
-
-const char *ft_out_name(const ft_out *out)
-{
-    return out->name;
 }
 
 int ft_out_is_tty(const ft_out *out)

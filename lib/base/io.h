@@ -53,11 +53,7 @@ int ft_out_open_log(ft_out **out, const char *path, ft_err *e) FT_MUST_CHECK;
 int ft_out_write(ft_out *out, const void *p, size_t n, ft_err *e) FT_MUST_CHECK;
 int ft_out_flush(ft_out *out, ft_err *e) FT_MUST_CHECK;
 
-/* Overwrites n bytes at an offset that was already written (files only; not "-"). */
-int ft_out_patch(ft_out *out, uint64_t offset, const void *p, size_t n, ft_err *e) FT_MUST_CHECK;
-
 uint64_t ft_out_bytes(const ft_out *out); /* written so far */
-const char *ft_out_name(const ft_out *out);
 int ft_out_is_tty(const ft_out *out);
 int ft_out_is_file(const ft_out *out);    /* a regular file that will be replaced atomically */
 

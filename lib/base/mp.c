@@ -312,6 +312,16 @@ int ft_slice_is(ft_slice s, const char *text)
     return strlen(text) == s.n && (s.n == 0 || memcmp(s.p, text, s.n) == 0);
 }
 
+int ft_mp_is_one_of(ft_mp key, const char *const *names)
+{
+    ft_slice s;
+    if (ft_mp_str(key, &s))
+        for (; *names; names++)
+            if (ft_slice_is(s, *names))
+                return 1;
+    return 0;
+}
+
 static int append(void *buf, const char *p, size_t n)
 {
     ft_buf_add(buf, p, n);

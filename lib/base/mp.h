@@ -67,6 +67,9 @@ int ft_mp_get_float(ft_mp map, const char *key, double *out);
 /* Returns: whether s holds exactly the bytes of the C string. */
 int ft_slice_is(ft_slice s, const char *text);
 
+/* Returns: whether key is a string among the names, whose list ends with NULL. */
+int ft_mp_is_one_of(ft_mp key, const char *const *names);
+
 /* Writers, all in msgpack's shortest form. Announce a map by its number of pairs. */
 void ft_mp_put_nil(ft_buf *b);
 void ft_mp_put_bool(ft_buf *b, int v);

@@ -26,16 +26,6 @@ const char *ft_format_name(enum ft_format f)
 
 /* ---- rewriting ---- */
 
-int ft_is_named(ft_mp key, const char *const *list)
-{
-    ft_slice s;
-    if (ft_mp_str(key, &s))
-        for (; *list; list++)
-            if (ft_slice_is(s, *list))
-                return 1;
-    return 0;
-}
-
 static int count_fields(ft_mp map, const struct ft_rewrite *w, size_t *n, ft_err *e)
 {
     ft_mp_iter it = ft_mp_iter_of(map);
@@ -44,9 +34,9 @@ static int count_fields(ft_mp map, const struct ft_rewrite *w, size_t *n, ft_err
     int has_id = 0;
     *n = w->n_pairs;
     while (ft_mp_next(&it, &key) && ft_mp_next(&it, &value)) {
-        if (ft_is_named(key, w->takes))
+        if (ft_mp_is_one_of(key, w->takes))
             continue;
-        if (w->n_pairs && ft_is_named(key, w->gives) && ft_mp_str(key, &s))
+        if (w->n_pairs && ft_mp_is_one_of(key, w->gives) && ft_mp_str(key, &s))
             return ft_err_set(e, FT_ERR_DATA, "field %.*s is there already and would be lost",
                               (int)s.n, (const char *)s.p);
         has_id |= ft_mp_str(key, &s) && ft_slice_is(s, "id");
@@ -72,7 +62,7 @@ int ft_rewrite_map(ft_mp map, const struct ft_rewrite *w, ft_buf *out, ft_err *e
         ft_mp_put_uint(out, w->number);
     }
     while (ft_mp_next(&it, &key) && ft_mp_next(&it, &value)) {
-        if (!ft_is_named(key, w->takes)) {
+        if (!ft_mp_is_one_of(key, w->takes)) {
             ft_mp_put_raw(out, key);
             ft_mp_put_raw(out, value);
         } else if (!given) {
@@ -97,7 +87,7 @@ int ft_rename_turn(ft_mp turn, const char *const old[2], const char *const fresh
         } else if (ft_mp_str(key, &s) && ft_slice_is(s, old[1])) {
             ft_mp_put_cstr(out, fresh[1]);
             ft_mp_put_raw(out, value);
-        } else if (ft_is_named(key, fresh)) {
+        } else if (ft_mp_is_one_of(key, fresh)) {
             return ft_err_set(e, FT_ERR_DATA, "has %s beside %s: one would be lost",
                               ft_slice_is(s, fresh[0]) ? fresh[0] : fresh[1], old[0]);
         } else {

@@ -24,7 +24,4 @@ int ft_rewrite_map(ft_mp map, const struct ft_rewrite *w, ft_buf *out, ft_err *e
 int ft_rename_turn(ft_mp turn, const char *const old[2], const char *const fresh[2],
                    const char *role, ft_buf *out, ft_err *e) FT_MUST_CHECK;
 
-/* Whether key is a string among the names. */
-int ft_is_named(ft_mp key, const char *const *names);
-
 #endif

@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "base/mem.h"
+#include "base/mp.h"
 
 #include <assert.h>
 #include <math.h>
@@ -70,17 +71,12 @@ static int real_key(loader *l, const char *key, double max, double fallback, flo
     return 0;
 }
 
-static int slice_is(ft_slice s, const char *text)
-{
-    return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
-}
-
 static int check_architecture(loader *l)
 {
     ft_slice s;
     if (ft_gguf_string(l->g, "general.architecture", &s, l->e) < 0)
         return l->e->code;
-    if (slice_is(s, "llama"))
+    if (ft_slice_is(s, "llama"))
         return 0;
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] <= ' ' || s.p[i] > '~' || s.n > 64)
@@ -111,7 +107,7 @@ static int check_variants(loader *l)
     if (ft_gguf_kv_find(l->g, "llama.rope.scaling.type")) {
         if (ft_gguf_string(l->g, "llama.rope.scaling.type", &s, l->e) < 0)
             return l->e->code;
-        if (!slice_is(s, "none"))
+        if (!ft_slice_is(s, "none"))
             return refuse(l, "llama.rope.scaling.type", "scaled positions are not supported");
     }
     for (size_t i = 0; i < sizeof scales / sizeof scales[0]; i++) {

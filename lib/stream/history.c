@@ -41,11 +41,6 @@ void ft_history_free(ft_history **h)
     *h = NULL;
 }
 
-size_t ft_history_count(const ft_history *h)
-{
-    return h->n;
-}
-
 /* Where id stands in by_id, or would. */
 static size_t position(const ft_history *h, const ft_digest *id, int *found)
 {

@@ -36,6 +36,4 @@ int ft_history_add(ft_history *h, const char *tool, const char *version, const c
 /* Appends the whole history as a msgpack array to b. */
 int ft_history_put(const ft_history *h, ft_buf *b, ft_err *e) FT_MUST_CHECK;
 
-size_t ft_history_count(const ft_history *h);
-
 #endif

@@ -56,7 +56,7 @@ struct ft_reader {
     uint64_t records, bytes;
     ft_history *graph;
     int has_history;
-    ft_buf history, trailer;
+    ft_buf history;
     int verified;
     ft_err failed;             /* said again by each later call */
 };
@@ -313,10 +313,6 @@ static int end_stream(ft_reader *r, ft_mp map)
     r->totals.digest = ft_hasher_digest(r->stream_no > 1 ? r->this : r->all);
     if (ft_trailer_check(map, &r->totals, &r->failed) < 0 || merge_history(r, map) < 0)
         return in_frame(r);
-    ft_buf_clear(&r->trailer);
-    ft_buf_add(&r->trailer, map.p, map.n);
-    if (ft_buf_check(&r->trailer, &r->failed) < 0)
-        return r->failed.code;
     r->expect = WANT_NEXT_STREAM;
     return 0;
 }
@@ -442,10 +438,7 @@ static int next_frame(ft_reader *r, int ahead)
 
 static int new_slots(ft_reader *r, ft_err *e)
 {
-    unsigned threads = r->pool ? ft_pool_threads(r->pool) : 1;
-    size_t depth = threads == 1 ? 1 : threads + 1;
-    if (depth > FT_STREAM_DEPTH_MAX)
-        depth = FT_STREAM_DEPTH_MAX;
+    size_t depth = ft_stream_depth(r->pool);
     for (; r->depth < depth; r->depth++) {
         r->slots[r->depth].zstd = ZSTD_createDCtx();
         if (!r->slots[r->depth].zstd)
@@ -559,7 +552,6 @@ void ft_reader_free(ft_reader **rp)
     ft_buf_free(&r->header_map);
     ft_buf_free(&r->this_map);
     ft_buf_free(&r->history);
-    ft_buf_free(&r->trailer);
     ft_hasher_free(&r->all);
     ft_hasher_free(&r->this);
     ft_history_free(&r->graph);
@@ -613,9 +605,4 @@ ft_mp ft_reader_history(const ft_reader *r)
 const ft_history *ft_reader_graph(const ft_reader *r)
 {
     return r->graph;
-}
-
-ft_mp ft_reader_trailer(const ft_reader *r)
-{
-    return (ft_mp){r->trailer.p, r->trailer.n};
 }

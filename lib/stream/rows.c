@@ -105,21 +105,11 @@ int ft_row_next(ft_row_iter *it, ft_segment *s, ft_err *e)
     return 0;
 }
 
-static int is_own_field(ft_mp key)
-{
-    static const char *const own[] = {"id", "ids", "mask", "length"};
-    ft_slice s;
-    if (ft_mp_str(key, &s))
-        for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-            if (ft_slice_is(s, own[i]))
-                return 1;
-    return 0;
-}
-
 /* Appends the fields of a map that this module does not write itself; b = NULL counts only.
  * Returns: their number. */
 static size_t carry_fields(ft_buf *b, ft_mp carry)
 {
+    static const char *const own[] = {"id", "ids", "mask", "length", NULL};
     ft_mp_iter it;
     ft_mp key, value;
     size_t n = 0;
@@ -127,7 +117,7 @@ static size_t carry_fields(ft_buf *b, ft_mp carry)
         return 0;
     it = ft_mp_iter_of(carry);
     while (ft_mp_next(&it, &key) && ft_mp_next(&it, &value)) {
-        if (is_own_field(key))
+        if (ft_mp_is_one_of(key, own))
             continue;
         n++;
         if (b) {

@@ -7,9 +7,9 @@
  *
  *     ft_reader *in = NULL; ft_writer *out = NULL;
  *     ft_reader_open(&in, ft_in, FT_KIND_TEXT, pool, e)            || …
- *     ft_header h = ft_header_derive(in, FT_KIND_TEXT, "ft-dedup", options);
+ *     ft_header h = *ft_reader_header(in);  h.tool = "ft-dedup";  h.options = …
  *     ft_writer_open(&out, ft_out, &h, &wopt, pool, e)             || …
- *     ft_writer_derive(out, in);
+ *     ft_writer_derive(out, in, e)                                 || …
  *     while ((rc = ft_reader_next(in, &rec, e)) == 0) ft_writer_put(out, rec.p, rec.n, e);
  *     if (rc < 0) ft_writer_abandon(&out); else rc = ft_writer_finish(&out, &counts, e);
  *
@@ -91,9 +91,8 @@ int ft_reader_verified(const ft_reader *r);          /* FT_EOS was reached      
 ft_digest ft_reader_digest(const ft_reader *r);
 
 /* After FT_EOS: the history, a msgpack array of nodes (see history.h); n = 0 when no stream had
- * one. And the trailer of the last stream, a map. Owned by the reader. */
+ * one. Owned by the reader. */
 ft_mp ft_reader_history(const ft_reader *r);
-ft_mp ft_reader_trailer(const ft_reader *r);
 
 void ft_reader_free(ft_reader **r);                  /* closes the input; accepts NULL */
 

@@ -24,6 +24,14 @@ typedef struct ft_totals {
 
 size_t ft_record_bytes_max(ft_kind kind);
 
+/* Frames in work at a time: one for each thread and one that the caller fills or empties. */
+static inline size_t ft_stream_depth(const ft_pool *pool)
+{
+    size_t threads = pool ? ft_pool_threads(pool) : 1;
+    size_t depth = threads == 1 ? 1 : threads + 1;
+    return depth < FT_STREAM_DEPTH_MAX ? depth : FT_STREAM_DEPTH_MAX;
+}
+
 /* Appends the header map. The entry is left out when h->tool is NULL. */
 void ft_header_put(ft_buf *b, const ft_header *h);
 

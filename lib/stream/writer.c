@@ -136,10 +136,7 @@ static void writer_free(ft_writer **wp)
 
 static int new_slots(ft_writer *w, int level, ft_err *e)
 {
-    unsigned threads = w->pool ? ft_pool_threads(w->pool) : 1;
-    size_t depth = threads == 1 ? 1 : threads + 1;
-    if (depth > FT_STREAM_DEPTH_MAX)
-        depth = FT_STREAM_DEPTH_MAX;
+    size_t depth = ft_stream_depth(w->pool);
     for (w->depth = 0; w->depth < depth; w->depth++) {
         ZSTD_CCtx *z = ZSTD_createCCtx();
         if (!z)

@@ -92,11 +92,6 @@ uint64_t cli_memory(void)
     return cli.memory;
 }
 
-int cli_quiet(void)
-{
-    return cli.quiet;
-}
-
 int cli_json(void)
 {
     return cli.json;

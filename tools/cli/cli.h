@@ -72,7 +72,6 @@ const char *cli_model(void);      /* -m; usage error when the tool needs one and
 const char *cli_adapter(void);    /* -a or NULL */
 uint64_t cli_seed(void);
 uint64_t cli_memory(void);        /* bytes; 0: not given */
-int cli_quiet(void);
 int cli_json(void);
 int cli_verbose(void);
 size_t cli_arg_count(void);

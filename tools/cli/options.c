@@ -152,7 +152,7 @@ static void set_value(const cli_option *o, const char *text)
     case CLI_SIZE: *(uint64_t *)o->value = parse_size(o, text); break;
     case CLI_CHOICE: *(const char **)o->value = parse_choice(o, text); break;
     }
-    if (n_given < MAX_GIVEN)
+    if (!cli_given(o->name) && n_given < MAX_GIVEN)
         given[n_given++] = o;
 }
 

@@ -159,7 +159,7 @@ static void last_line(void)
     double seconds = cli_now() - cli.started;
     if (cli.quiet && !cli.json)
         return;
-    if (!cli.json && !cli.has_counts && cli.results_text.n == 0)
+    if (!cli.has_counts && cli.results_text.n == 0)
         return;
     if (cli.json) {
         ft_buf_add_str(&b, "{\"tool\":");
