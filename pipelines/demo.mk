@@ -14,6 +14,8 @@ export PATH := $(abspath $(FT)):$(PATH)
 
 .PHONY: demo table samples
 .DELETE_ON_ERROR:
+# One after the other: each program uses all processors by itself.
+.NOTPARALLEL:
 demo: table samples
 
 # The descriptions of all packages of this machine's Debian, some 60,000.
