@@ -1,7 +1,8 @@
 #!/bin/sh
 # The files that ft-merge and ft-quant write, read by llama.cpp: the same logits? The adapter is
 # trained for a few steps on text of this machine. llama.cpp rounds activations to 8 bits for q8_0
-# and q4_0 products, so those are compared by the divergence of the predictions and the first choice.
+# and q4_0 products, so those are compared by the divergence of the predictions and the first
+# choice.
 set -eu
 llama=$(sh "$FT_ROOT/tests/bench/llama_build.sh")
 cat /usr/share/common-licenses/GPL-3 | ft-import -q --shape plain |
