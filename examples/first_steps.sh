@@ -1,6 +1,6 @@
 #!/bin/sh
-# first_steps.sh MODEL.gguf: the whole way in eight lines, on 150 small examples: teach a model to answer
-# with an ISO date and nothing else. About a minute on two cores; writes into ./first-steps.
+# first_steps.sh MODEL.gguf: the whole way in eight lines, on 150 small examples: teach a model to
+# answer with an ISO date and nothing else. About a minute on two cores; writes into ./first-steps.
 set -eu
 model=${1:?usage: first_steps.sh MODEL.gguf}
 data=$(dirname "$0")/dates.jsonl

@@ -1,6 +1,7 @@
 #!/bin/sh
-# The first ten losses of a LoRA run on the real model beside transformers and peft in fp32: the same
-# rows in the same order, from the same initial adapter (ft's own draw, read by the second decoder).
+# The first ten losses of a LoRA run on the real model beside transformers and peft in fp32: the
+# same rows in the same order, from the same initial adapter (ft's own draw, read by the second
+# decoder).
 set -eu
 [ -x "$PEER_PYTHON" ] || { echo "skipped: the peers are not installed"; exit 0; }
 head -c 30000 /usr/share/common-licenses/GPL-3 | tr '\n' ' ' | ft-import -q --shape plain |
@@ -13,5 +14,5 @@ ft-train -q -i rows.packed -m "$MODEL" $options --log train.log -o adapter.ft
 ft-cat rows.packed >rows.jsonl
 # Tensors of the initial adapter as plain float32, from a decoder that is not ft's.
 /usr/bin/python3 "$FT_ROOT/tests/bench/adapter_dump.py" initial.ft initial
-"$PEER_PYTHON" "$FT_ROOT/tests/bench/losses_peer.py" "$MODEL" rows.jsonl initial train.log 2>peer.err ||
-    { tail -n 5 peer.err; exit 1; }
+"$PEER_PYTHON" "$FT_ROOT/tests/bench/losses_peer.py" "$MODEL" rows.jsonl initial train.log \
+    2>peer.err || { tail -n 5 peer.err; exit 1; }

@@ -82,7 +82,8 @@ to_stream <tied.jsonl >tied.ft
 check_status 0 "a prompt that ties a third" ft-split --seed 4 --to x,y --ratio 10,90 tied.ft
 check "is warned of" grep -q \
     'warning: 34 of 100 examples hang together and go to x; most of them, 34, by the prompt' stderr
-check "escaped and shortened" env LC_ALL=C grep -q 'prompt "Say\\u001b\[2J something [^"]*" …' stderr
+check "escaped and shortened" \
+    env LC_ALL=C grep -q 'prompt "Say\\u001b\[2J something [^"]*" …' stderr
 decode x >x.json
 check "and goes to the first part" test "$(grep -c something x.json)" = 34
 check_status 0 "groups that a prompt ties" ft-split --group n --to x,y --ratio 10,90 tied.ft
