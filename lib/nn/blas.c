@@ -1,6 +1,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "nn/blas.h"
 
+#include "base/mem.h"
 #include "kernels/kernels.h"
 
 #include <cblas.h>
@@ -68,14 +69,33 @@ static void advise(void)
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
 }
 
-/* Says why the library was not loaded. The loader tells out of memory only by its words. */
+/* Whether the loader ran out of memory, of which it tells only in words. */
+static int is_nomem(const char *why)
+{
+    static const char *const words[] = {"out of memory", "cannot allocate", "cannot create",
+                                        "cannot extend"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strstr(why, words[i]))
+            return 1;
+    return strstr(why, strerror(ENOMEM)) != NULL;
+}
+
 static int loading_failed(ft_err *e)
 {
     const char *why = dlerror();
-    if (!why || strstr(why, strerror(ENOMEM)) || strstr(why, "out of memory"))
+    if (!why || is_nomem(why))
         return ft_err_set(e, FT_ERR_NOMEM, "out of memory while loading libopenblas.so.0");
     return ft_err_set(e, FT_ERR_INTERNAL, "cannot load libopenblas.so.0 (Debian package "
                       "libopenblas0): %s", why);
+}
+
+/* OpenBLAS maps its work space when it is loaded, and ends the process when it cannot. */
+static int have_room(ft_err *e)
+{
+    enum { WORK_SPACE = 64 << 20 };
+    void *p = ft_new_aligned(WORK_SPACE, 1, e);
+    ft_free(p);
+    return p ? 0 : FT_ERR_NOMEM;
 }
 
 int nn_blas_load(ft_err *e)
@@ -83,6 +103,8 @@ int nn_blas_load(ft_err *e)
     void *library, *found;
     if (sgemm)
         return 0;
+    if (have_room(e) < 0)
+        return FT_ERR_NOMEM;
     advise();
     library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
     found = library ? dlsym(library, "cblas_sgemm") : NULL;

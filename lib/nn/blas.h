@@ -14,7 +14,8 @@
 #include <stddef.h>
 
 /* Loads OpenBLAS and checks it on fixed shapes against plain C, once a process; call it before any
- * product, from the main thread. Errors: FT_ERR_INTERNAL (missing, or multiplies wrongly). */
+ * product, from the main thread. Errors: FT_ERR_NOMEM, FT_ERR_INTERNAL (missing, or
+ * multiplies wrongly). */
 int nn_blas_load(ft_err *e) FT_MUST_CHECK;
 
 /* All matrices row-major, with leading dimensions.

@@ -4,8 +4,9 @@
  *   FT_OOM_ALL=1     and all later ones too
  *   FT_OOM_COUNT=F   writes the number of allocations into file F at exit
  *
- * What runs before main (the loader, the constructors of libraries) is let through: it is not
- * ours to mend. */
+ * What runs before main (the loader, the constructors of libraries) is let through, and so is what
+ * OpenBLAS and its Fortran library ask for themselves, at any time: they end the process, or go on
+ * with a null pointer. It is not ours to mend. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -28,13 +29,21 @@ extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *p, size_t n);
 extern void *__libc_memalign(size_t alignment, size_t n);
 
-static int fails(void)
+/* Whether the code at this address is in a library that does not bear out of memory. */
+static int is_foreign(const void *code)
+{
+    Dl_info where;
+    return dladdr(code, &where) && where.dli_fname &&
+           (strstr(where.dli_fname, "/libopenblas") || strstr(where.dli_fname, "/libgfortran"));
+}
+
+static int fails(const void *caller)
 {
     unsigned long n;
     if (!atomic_load(&in_main))
         return 0;
     n = atomic_fetch_add(&calls, 1) + 1;
-    if (fail_at && (n == fail_at || (fail_all && n > fail_at))) {
+    if (fail_at && (n == fail_at || (fail_all && n > fail_at)) && !is_foreign(caller)) {
         errno = ENOMEM;
         return 1;
     }
@@ -43,32 +52,32 @@ static int fails(void)
 
 void *malloc(size_t n)
 {
-    return fails() ? NULL : __libc_malloc(n);
+    return fails(__builtin_return_address(0)) ? NULL : __libc_malloc(n);
 }
 
 void *calloc(size_t count, size_t size)
 {
-    return fails() ? NULL : __libc_calloc(count, size);
+    return fails(__builtin_return_address(0)) ? NULL : __libc_calloc(count, size);
 }
 
 void *realloc(void *p, size_t n)
 {
-    return fails() ? NULL : __libc_realloc(p, n);
+    return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(p, n);
 }
 
 void *aligned_alloc(size_t alignment, size_t n)
 {
-    return fails() ? NULL : __libc_memalign(alignment, n);
+    return fails(__builtin_return_address(0)) ? NULL : __libc_memalign(alignment, n);
 }
 
 void *memalign(size_t alignment, size_t n)
 {
-    return fails() ? NULL : __libc_memalign(alignment, n);
+    return fails(__builtin_return_address(0)) ? NULL : __libc_memalign(alignment, n);
 }
 
 int posix_memalign(void **p, size_t alignment, size_t n)
 {
-    void *fresh = fails() ? NULL : __libc_memalign(alignment, n);
+    void *fresh = fails(__builtin_return_address(0)) ? NULL : __libc_memalign(alignment, n);
     if (!fresh)
         return ENOMEM;
     *p = fresh;
