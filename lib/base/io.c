@@ -232,7 +232,7 @@ void ft_io_remove_temporaries(void)
 /* Opens and locks out->tmp. The lock tells a stale file (take it over) from one that another
  * process is writing (refuse); the second look at the name catches a file that its owner renamed
  * or removed between our open and our lock. */
-static int open_temporary(ft_out *out, ft_err *e)
+static int lock_temporary(ft_out *out, ft_err *e)
 {
     struct stat ours, named;
     for (int tries = 0; tries < 100; tries++) {
@@ -260,6 +260,19 @@ static int open_temporary(ft_out *out, ft_err *e)
         out->fd = -1;
     }
     return ft_err_set(e, FT_ERR_CREATE, "cannot get hold of %s", out->tmp);
+}
+
+/* A signal must not find a temporary file that is not in the handler's list yet; nor may one be
+ * listed before it is known to be ours. So signals wait in between. */
+static int open_temporary(ft_out *out, ft_err *e)
+{
+    sigset_t all, before;
+    int rc;
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = lock_temporary(out, e);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
 }
 
 static int open_output_fd(ft_out *out, const char *path, ft_err *e)
