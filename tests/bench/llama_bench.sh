@@ -5,7 +5,7 @@
 # choice.
 set -eu
 llama=$(sh "$FT_ROOT/tests/bench/llama_build.sh")
-cat /usr/share/common-licenses/GPL-3 | ft-import -q --shape plain |
+ft-import -q --shape plain </usr/share/common-licenses/GPL-3 |
     ft-tokenize -q -m "$MODEL" --raw | ft-pack -q -l 512 -o rows.packed
 ft-train -q -i rows.packed -m "$MODEL" --lora-rank 8 --lr 1e-3 -o adapter.ft
 for type in f32 f16 bf16; do

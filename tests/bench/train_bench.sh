@@ -9,13 +9,15 @@ head -c 36000 /usr/share/common-licenses/GPL-3 | tr '\n' ' ' | ft-import -q --sh
 ft-cat all.packed | jq -c 'select(([.segments[].ids | length] | add) == 512)' >rows.jsonl
 [ "$(wc -l <rows.jsonl)" -ge 12 ]
 peak() { sed -n 's/.*Maximum resident set size (kbytes): //p' "$1"; }
-: >ours; : >theirs
+: >ours
+: >theirs
 for _ in 1 2 3; do
     /usr/bin/time -v ft-train -q -i all.packed -m "$MODEL" --batch 4 --micro 4 --no-shuffle \
         --log train.log -o adapter.ft 2>said
     echo "$(jq -s '[.[1:3][].tokens_per_s] | add / 2' train.log) $(peak said)" >>ours
     if [ -x "$PEER_PYTHON" ]; then
-        "$PEER_PYTHON" "$FT_ROOT/tests/bench/train_peer.py" "$MODEL" rows.jsonl >peer
+        "$PEER_PYTHON" "$FT_ROOT/tests/bench/train_peer.py" "$MODEL" rows.jsonl >peer 2>peer.err ||
+            { tail -n 5 peer.err; exit 1; }
         jq -r '"\(.tokens_per_s) \(.peak_mib * 1024)"' peer >>theirs
     fi
 done
