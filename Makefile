@@ -128,7 +128,7 @@ clean:
 
 help:
 	@echo 'make            the programs, in build/bin'
-	@echo 'make demo       fetch a model and data, fine-tune, show what it learned (10 minutes)'
+	@echo 'make demo       fetch a model and data, fine-tune, show what it learned (3 to 10 minutes)'
 	@echo 'make check      all tests (under 10 minutes)'
 	@echo 'make install    PREFIX=/usr/local, DESTDIR='
 	@echo 'make deps       install the Debian packages that are missing'
