@@ -17,7 +17,7 @@ examples() { # MIB
 # Peak resident MiB of a run; its standard output goes to /dev/null.
 peak_of() { # FILE PROGRAM...
     /usr/bin/python3 "$measure" run "$@" 2>stderr | {
-        read -r status seconds peak
+        read -r status _ peak
         [ "$status" = 0 ] || { sed 's/^/# /' stderr >&2; peak=100000; }
         echo "$peak"
     }
