@@ -218,16 +218,3 @@ int ft_example_key(ft_mp record, enum ft_part part, ft_buf scratch[2], ft_digest
 }
 
 /* ---- turns ---- */
-
-int ft_example_message(ft_mp record, size_t i, ft_slice *role, ft_slice *content)
-{
-    ft_mp list, turn;
-    ft_mp_iter it;
-    if (!ft_mp_get(record, "messages", &list))
-        return 0;
-    it = ft_mp_iter_of(list);
-    for (size_t at = 0; ft_mp_next(&it, &turn); at++)
-        if (at == i)
-            return ft_mp_get_str(turn, "role", role) && ft_mp_get_str(turn, "content", content);
-    return 0;
-}

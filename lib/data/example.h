@@ -4,7 +4,7 @@
  * shapes has the first of them.
  *
  *     if (ft_example_shape(record, &shape, e) < 0) return ft_err_wrap(e, "record %llu", n);
- *     for (size_t i = 0; ft_example_message(record, i, &role, &content); i++) …
+ *     if (ft_example_part(record, FT_PART_PROMPT, &prompt, e) < 0) …
  */
 #ifndef FT_EXAMPLE_H
 #define FT_EXAMPLE_H
@@ -37,9 +37,5 @@ int ft_example_part(ft_mp record, enum ft_part part, ft_buf *out, ft_err *e) FT_
  * is brought into canonical form by itself. scratch: two buffers, cleared here, for reuse. */
 int ft_example_key(ft_mp record, enum ft_part part, ft_buf scratch[2], ft_digest *key,
                    ft_err *e) FT_MUST_CHECK;
-
-/* Reads message i of a messages record (checked by ft_example_shape). Returns: 1, or 0 past the
- * end. Walks from the first message: to read all of a long one, use ft_mp_iter_of. */
-int ft_example_message(ft_mp record, size_t i, ft_slice *role, ft_slice *content);
 
 #endif

@@ -286,11 +286,8 @@ static void run_layer(ft_decoder *d)
 static void run_chunk(ft_decoder *d, const uint32_t *ids, size_t n)
 {
     const ft_weight *w = &d->m->embedding;
-    const ft_type_info *info = ft_type_info_of((uint32_t)w->type);
-    size_t row_bytes = w->cols / info->block * info->block_bytes;
     for (size_t i = 0; i < n; i++)
-        ft_dequantise(w->type, (const unsigned char *)w->data + ids[i] * row_bytes,
-                      d->x + i * w->cols, w->cols);
+        ft_weight_part(w, ids[i], 0, w->cols, d->x + i * w->cols);
     d->chunk = n;
     for (d->layer = 0; d->layer < d->m->L; d->layer++)
         run_layer(d);

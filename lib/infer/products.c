@@ -19,12 +19,10 @@ static size_t tasks_of(const ft_product *p)
 /* Rows [row, row + n) of the weights as floats: decoded into tile, or where they lie. */
 static const float *decoded(const ft_weight *w, size_t row, size_t n, float *tile)
 {
-    const ft_type_info *info = ft_type_info_of((uint32_t)w->type);
-    size_t row_bytes = w->cols / info->block * info->block_bytes;
-    const unsigned char *src = (const unsigned char *)w->data + row * row_bytes;
     if (w->type == FT_F32)
-        return (const float *)(const void *)src;
-    ft_dequantise(w->type, src, tile, n * w->cols);
+        return (const float *)w->data + row * w->cols;
+    for (size_t i = 0; i < n; i++)
+        ft_weight_part(w, row + i, 0, w->cols, tile + i * w->cols);
     return tile;
 }
 

@@ -19,6 +19,10 @@ typedef struct ft_weight {
     const void *data;
 } ft_weight;
 
+/* Columns [from, from + n) of row r as floats: the one way from frozen weights to numbers. from and n
+ * are multiples of 32 or reach the end of the row. Threads: any. */
+void ft_weight_part(const ft_weight *w, size_t r, size_t from, size_t n, float *out);
+
 /* The seven matrices of a layer that LoRA may adapt, in this order everywhere. */
 enum ft_target { FT_Q, FT_K, FT_V, FT_O, FT_GATE, FT_UP, FT_DOWN, FT_TARGETS };
 

@@ -27,14 +27,6 @@ static size_t tiles_of(size_t n)
     return (n + w - 1) / w;
 }
 
-void nn_weight_part(const ft_weight *w, size_t r, size_t from, size_t n, float *out)
-{
-    const ft_type_info *info = ft_type_info_of(w->type);
-    size_t row_bytes = w->cols / info->block * info->block_bytes;
-    const uint8_t *row = (const uint8_t *)w->data + r * row_bytes;
-    ft_dequantise(w->type, row + from / info->block * info->block_bytes, out, n);
-}
-
 /* A group of products as the tasks see it. */
 struct group {
     struct ft_nn *nn;
@@ -118,7 +110,7 @@ static void forward_tile(const struct group *g, size_t i, size_t tile, size_t pa
     size_t width = nn_tile_width(w->rows), from = tile * width;
     size_t n = w->rows - from < width ? w->rows - from : width;
     for (size_t r = 0; r < n; r++)
-        nn_weight_part(w, from + r, 0, w->cols, expanded + r * w->cols);
+        ft_weight_part(w, from + r, 0, w->cols, expanded + r * w->cols);
     for (size_t s = part_begin(g, part); s < part_begin(g, part + 1); s++)
         for (size_t r = 0; r < nn->seqs[s].T; r += FT_TILE_ROWS) {
             size_t left = nn->seqs[s].T - r, at = nn->first[s] + r;
@@ -235,7 +227,7 @@ static void back_task(void *ctx, size_t task, unsigned worker)
     for (size_t i = 0; i < g->n; i++) {
         const ft_weight *w = weight_of(g, i);
         for (size_t r = 0; r < w->rows; r++)
-            nn_weight_part(w, r, from, n, expanded + r * n);
+            ft_weight_part(w, r, from, n, expanded + r * n);
         for (size_t s = first; s < end; s++) {
             size_t at = nn->first[s], T = nn->seqs[s].T;
             for (size_t r = 0; r < T; r += FT_TILE_ROWS)

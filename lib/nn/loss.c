@@ -39,7 +39,7 @@ static void logits_task(void *ctx, size_t task, unsigned worker)
     size_t n = w->rows - from < FT_TILE_VOCAB ? w->rows - from : FT_TILE_VOCAB;
     float *expanded = scratch_of(nn, worker);
     for (size_t r = 0; r < n; r++)
-        nn_weight_part(w, from + r, 0, C, expanded + r * C);
+        ft_weight_part(w, from + r, 0, C, expanded + r * C);
     for (size_t i = 0; i < hd->tiles->n; i++)
         nn_gemm_nt(hd->tiles->rows[i], n, C, 1, hd->h + hd->tiles->row[i] * C, C, expanded, C, 0,
                    hd->logits + hd->tiles->row[i] * w->rows + from, w->rows);
@@ -74,7 +74,7 @@ static void dh_task(void *ctx, size_t task, unsigned worker)
     for (size_t v = 0; v < w->rows; v += FT_TILE_VOCAB) {
         size_t k = w->rows - v < FT_TILE_VOCAB ? w->rows - v : FT_TILE_VOCAB;
         for (size_t r = 0; r < k; r++)
-            nn_weight_part(w, v + r, from, n, expanded + r * n);
+            ft_weight_part(w, v + r, from, n, expanded + r * n);
         for (size_t i = first; i < end; i++)
             nn_gemm_nn(hd->tiles->rows[i], n, k, 1,
                        hd->logits + hd->tiles->row[i] * w->rows + v, w->rows, expanded, n, v > 0,

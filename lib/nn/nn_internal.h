@@ -78,10 +78,6 @@ void nn_linear_back(struct ft_nn *nn, size_t layer, const float *x, const struct
 /* Width of the column tiles for a matrix with n columns or rows: depends on n alone. */
 size_t nn_tile_width(size_t n);
 
-/* Dequantises columns [from, from + n) of row r of w; from and n are multiples of 32 or reach the
- * end of the row. */
-void nn_weight_part(const ft_weight *w, size_t r, size_t from, size_t n, float *out);
-
 /* ---- dropout.c ---- */
 
 /* out = x with elements dropped with probability p and the others divided by 1 - p; the mask is

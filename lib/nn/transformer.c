@@ -186,7 +186,7 @@ static void embed_task(void *ctx, size_t seq, unsigned worker)
     const ft_seq *s = &nn->seqs[seq];
     (void)worker;
     for (size_t t = 0; t < s->T; t++)
-        nn_weight_part(&nn->m->embedding, s->ids[t], 0, nn->m->C,
+        ft_weight_part(&nn->m->embedding, s->ids[t], 0, nn->m->C,
                        nn->acts[0].x + (nn->first[seq] + t) * nn->m->C);
 }
 

@@ -305,7 +305,6 @@ void ft_tokenizer_free(ft_tokenizer **t)
 }
 
 size_t ft_tokenizer_size(const ft_tokenizer *t) { return t->n_tokens; }
-int64_t ft_tokenizer_bos(const ft_tokenizer *t) { return t->bos; }
 int64_t ft_tokenizer_eos(const ft_tokenizer *t) { return t->eos; }
 ft_digest ft_tokenizer_digest(const ft_tokenizer *t) { return t->digest; }
 ft_slice ft_token_bytes(const ft_tokenizer *t, uint32_t id) { return t->bytes[id]; }

@@ -37,7 +37,6 @@ int ft_tokenizer_new(ft_tokenizer **t, const ft_tokenizer_spec *spec, ft_err *e)
 void ft_tokenizer_free(ft_tokenizer **t);
 
 size_t ft_tokenizer_size(const ft_tokenizer *t);       /* ids are below this */
-int64_t ft_tokenizer_bos(const ft_tokenizer *t);
 int64_t ft_tokenizer_eos(const ft_tokenizer *t);
 int ft_tokenizer_is_special(const ft_tokenizer *t, uint32_t id);  /* types 3 and 4 */
 int ft_tokenizer_has_byte(const ft_tokenizer *t, uint8_t byte);   /* 0: the byte gets lost */
