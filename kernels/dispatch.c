@@ -18,6 +18,17 @@ static const ft_kernels ref = {
     .dot = ft_k_dot_ref, .dot_rows = ft_k_dot_rows_ref,
     .axpy = ft_k_axpy_ref, .scale = ft_k_scale_ref,
     .sum_squares = ft_k_sum_squares_ref, .adamw = ft_k_adamw_ref,
+    .gemm_f32 = ft_k_gemm_f32_ref,
+    .gemm_bf16 = ft_k_gemm_bf16_ref,
+    .pack_rows_f32 = ft_k_pack_rows_f32_ref,
+    .pack_cols_f32 = ft_k_pack_cols_f32_ref,
+    .pack_rows_bf16 = ft_k_pack_rows_bf16_ref,
+    .pack_cols_bf16 = ft_k_pack_cols_bf16_ref,
+    .to_bf16 = ft_k_to_bf16_ref,
+    .softmax_tile_f32 = ft_k_softmax_tile_f32_ref,
+    .softmax_tile_bf16 = ft_k_softmax_tile_bf16_ref,
+    .softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_ref,
+    .softmax_tile_back_bf16 = ft_k_softmax_tile_back_bf16_ref,
 };
 
 #if defined(__x86_64__)
@@ -43,6 +54,8 @@ static ft_kernels avx2_of(ft_kernels k)
     k.scale = ft_k_scale_avx2;
     k.sum_squares = ft_k_sum_squares_avx2;
     k.adamw = ft_k_adamw_avx2;
+    k.gemm_f32 = ft_k_gemm_f32_avx2;
+    k.gemm_bf16 = ft_k_gemm_bf16_avx2;
     return k;
 }
 
@@ -61,6 +74,15 @@ static ft_kernels avx512_of(ft_kernels k)
     k.softmax_again = ft_k_softmax_again_avx512;
     k.max = ft_k_max_avx512;
     k.sum_exp = ft_k_sum_exp_avx512;
+    k.gemm_f32 = ft_k_gemm_f32_avx512;
+    k.gemm_bf16 = ft_k_gemm_bf16_avx512;
+    k.pack_rows_bf16 = ft_k_pack_rows_bf16_avx512;
+    k.pack_cols_bf16 = ft_k_pack_cols_bf16_avx512;
+    k.to_bf16 = ft_k_to_bf16_avx512;
+    k.softmax_tile_f32 = ft_k_softmax_tile_f32_avx512;
+    k.softmax_tile_bf16 = ft_k_softmax_tile_bf16_avx512;
+    k.softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_avx512;
+    k.softmax_tile_back_bf16 = ft_k_softmax_tile_back_bf16_avx512;
     return k;
 }
 #endif

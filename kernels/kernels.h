@@ -13,6 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { FT_PANEL = 64,              /* most columns of a packed panel                  */
+       FT_TILE_QUERIES = 64 };     /* queries of a tile of attention, a panel of them */
+
+/* Columns that a panel of n columns has in memory. */
+#define FT_PANEL_WIDTH(n) (((n) + 15) & ~(size_t)15)
+
 typedef struct ft_kernels {
     const char *name;                       /* "ref", "avx2", "avx512" */
 
@@ -62,6 +68,51 @@ typedef struct ft_kernels {
     void (*axpy)(float a, const float *x, float *y, size_t n);     /* y += a * x */
     void (*scale)(float a, float *x, size_t n);                    /* x *= a     */
     double (*sum_squares)(const float *x, size_t n);
+
+    /* ---- products of rows with a packed panel ----
+     *
+     * C [m x n] = A B, or C += A B when add is set, for n <= FT_PANEL. A: m rows of k elements,
+     * lda elements apart. B [k x n] is packed in a panel of FT_PANEL_WIDTH(n) columns, the missing
+     * ones zero: in floats row after row; in bf16 by pairs of rows, (k + 1) / 2 pairs, and in a pair
+     * column after column:
+     *
+     *     b[0][0] b[1][0] | b[0][1] b[1][1] | … | b[2][0] b[3][0] | …
+     *
+     * For bf16 k is even (a caller with an odd k has a zero at the end of each row of A). Sums are
+     * floats. The bits of an element depend on its row of A and its column of B only. */
+    void (*gemm_f32)(size_t m, size_t n, size_t k, const void *a, size_t lda, const void *panel,
+                     float *c, size_t ldc, int add);
+    void (*gemm_bf16)(size_t m, size_t n, size_t k, const void *a, size_t lda, const void *panel,
+                      float *c, size_t ldc, int add);
+    /* pack_rows: column j of the panel is row j of src (n rows of k elements, lds apart).
+     * pack_cols: column j of the panel is column j of src (k rows of n elements, lds apart). */
+    void (*pack_rows_f32)(const void *src, size_t lds, size_t n, size_t k, void *panel);
+    void (*pack_cols_f32)(const void *src, size_t lds, size_t n, size_t k, void *panel);
+    void (*pack_rows_bf16)(const void *src, size_t lds, size_t n, size_t k, void *panel);
+    void (*pack_cols_bf16)(const void *src, size_t lds, size_t n, size_t k, void *panel);
+    void (*to_bf16)(const float *src, uint16_t *dst, size_t n);    /* to nearest, ties to even */
+
+    /* ---- attention, one tile of scores at a time, keys by queries ----
+     *
+     * s: [keys x FT_TILE_QUERIES] products of keys and queries. Query q sees the first limit[q] keys
+     * of the tile (none when <= 0; more than there are is all).
+     *
+     * Forward (online softmax: Milakov and Gimelshein 2018): max and sum hold each query's
+     * running maximum of s*scale and sum of exp(s*scale - max), at first -inf and 0, and are brought
+     * up to date. panel: exp(s*scale - max), packed as a panel of FT_TILE_QUERIES columns. factor:
+     * what earlier outputs must be multiplied with. Returns: whether a factor is not 1. */
+    int (*softmax_tile_f32)(const float *s, size_t keys, float scale, const int32_t *limit,
+                            float *max, float *sum, float *factor, void *panel);
+    int (*softmax_tile_bf16)(const float *s, size_t keys, float scale, const int32_t *limit,
+                             float *max, float *sum, float *factor, void *panel);
+    /* Backward (Dao et al. 2022, algorithm 4): p = exp(s*scale - lse), ds = p (dp - delta) scale,
+     * 0 where not seen; both as rows of FT_TILE_QUERIES, ds as a panel too. */
+    void (*softmax_tile_back_f32)(const float *s, const float *dp, size_t keys, float scale,
+                                  const int32_t *limit, const float *lse, const float *delta,
+                                  void *p_rows, void *ds_rows, void *ds_panel);
+    void (*softmax_tile_back_bf16)(const float *s, const float *dp, size_t keys, float scale,
+                                   const int32_t *limit, const float *lse, const float *delta,
+                                   void *p_rows, void *ds_rows, void *ds_panel);
 
     /* One AdamW step (Loshchilov and Hutter 2019, algorithm 2) over n parameters:
      * m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;

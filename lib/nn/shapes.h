@@ -16,7 +16,6 @@ enum { FT_TILE_ROWS = 512,       /* rows of a segment that one product takes    
        FT_TILE_COLS_MAX = 288,   /* outputs of a weight matrix that are dequantised at once     */
        FT_TILE_VOCAB = 1024,     /* vocabulary entries of the head at once                      */
        FT_TILE_HEAD_ROWS = 128,  /* target rows of a segment that one product with the head takes */
-       FT_TILE_QUERIES = 64,     /* query rows of an attention block                            */
        FT_TILE_TOKENS = 64 };    /* tokens of one task of an elementwise operation              */
 
 #endif
