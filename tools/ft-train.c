@@ -16,7 +16,7 @@
 
 static uint64_t rank = 16;
 static double alpha = 32, dropout = 0;
-static const char *targets = "all", *val_path, *log_path;
+static const char *targets = "all", *val_path, *log_path, *compute = "auto", *recompute = "none";
 static int no_shuffle, plan_only;
 static ft_train_config cfg = {.lr = 2e-4, .warmup = 0.03, .decay = 0.01, .clip = 1, .batch = 16,
                               .epochs = 1};
@@ -45,6 +45,10 @@ static const cli_option options[] = {
      "packed stream to validate on; the best adapter is kept"},
     {"val-every", 0, CLI_COUNT, &cfg.val_every, "STEPS", 0, 1e9, CLI_PAYLOAD,
      "validate so often, and at the end; 0: only then"},
+    {"compute", 0, CLI_CHOICE, &compute, "f32|bf16|auto", 0, 0, CLI_PAYLOAD,
+     "what products are computed in"},
+    {"recompute", 0, CLI_CHOICE, &recompute, "none|attention|full", 0, 0, 0,
+     "what is computed again instead of kept"},
     {"log", 0, CLI_TEXT, &log_path, "FILE", 0, 0, 0, "write a JSON line for each step"},
     {"plan", 0, CLI_FLAG, &plan_only, 0, 0, 0, 0, "print memory, steps and expected time; stop"},
     {0}};
@@ -261,6 +265,10 @@ int main(int argc, char **argv)
     cli_begin(&tool, argc, argv);
     signal(SIGPIPE, SIG_IGN);    /* a reader that is gone shows when the adapter is written */
     cfg.seed = cli_seed();
+    cfg.compute = *compute == 'f' ? FT_COMPUTE_F32 : *compute == 'b' ? FT_COMPUTE_BF16
+                                                                  : FT_COMPUTE_AUTO;
+    cfg.recompute = *recompute == 'f' ? FT_RECOMPUTE_FULL : *recompute == 'a'
+                    ? FT_RECOMPUTE_ATTENTION : FT_RECOMPUTE_NONE;
     cfg.shuffle = !no_shuffle;
     cli_check(ft_model_open(&r.model, cli_model(), cli_err()));
     r.tok = cli_tokenizer_of(r.model->gguf);

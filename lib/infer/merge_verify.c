@@ -70,7 +70,7 @@ static int run_sequence(struct verifier *v, uint32_t number, ft_merge_difference
 {
     uint8_t target[SEQUENCE_TOKENS] = {0};
     size_t at[SEQUENCE_TOKENS];
-    ft_seq seq = {v->ids, target, v->T, 1.0f, 0};
+    ft_seq seq = {.ids = v->ids, .target = target, .T = v->T, .weight = 1.0f};
     int rc;
     for (size_t i = 0; i < v->T; i++) {
         v->ids[i] = (uint32_t)ft_rng_below(0, FT_RNG_DATA, number, i, v->V);

@@ -1,255 +1,291 @@
-/* linear.c: products of activations with frozen weights, forward and back, and LoRA beside them.
+/* linear.c: the frozen matrices of a layer with LoRA beside them, as terms of products.
  *
- * A product is cut by columns of its result; for each cut the weights are expanded to floats once
- * and multiplied with every segment in turn, in row tiles of that segment. This is the one place
- * where frozen weights of a layer are multiplied: a faster engine replaces it here.
+ *   y  = x W^T + u (s B)^T,  u = drop(x) A^T                       (Hu et al. 2021, section 4.1)
+ *   dx = dY W + mask(du A),  du = dY (s B);   dA += du^T drop(x),  dB += s dY^T u
  */
+#include "kernels/bf16_ref.h"
 #include "nn/nn_internal.h"
 
-#include "model/quant.h"
+#include <string.h>
 
-#include <assert.h>
-#include <stdint.h>
-
-/* The widest multiple of 32 that cuts n into an even number of equal tiles, so that two threads
- * (or four, …) finish together; 128 when there is none. */
-size_t nn_tile_width(size_t n)
+/* A (0) or B (1) of an adapted matrix, or NULL. */
+static const float *lora_part(const struct ft_nn *nn, size_t layer, enum ft_target t, int b)
 {
-    for (size_t w = FT_TILE_COLS_MAX; w >= 64; w -= 32)
-        if (n % w == 0 && n / w % 2 == 0)
-            return w;
-    return 128;
-}
-
-static size_t tiles_of(size_t n)
-{
-    size_t w = nn_tile_width(n);
-    return (n + w - 1) / w;
-}
-
-/* A group of products as the tasks see it. */
-struct group {
-    struct ft_nn *nn;
-    size_t layer, n;
-    const float *x;              /* [N x cols], the shared input */
-    const struct product *p;
-    float *const *u;
-    float *dx, *grads;
-    size_t cols;
-    size_t parts;                /* that the segments are cut into; see cut_segments */
-};
-
-static const ft_weight *weight_of(const struct group *g, size_t i)
-{
-    return &g->nn->m->layers[g->layer].w[g->p[i].t];
-}
-
-static const float *lora_part(const struct group *g, size_t i, int b)
-{
-    const ft_lora *l = g->nn->lora;
-    if (!l)
+    if (!nn->lora)
         return NULL;
-    return b ? ft_lora_b(l, l->params, g->layer, g->p[i].t)
-             : ft_lora_a(l, l->params, g->layer, g->p[i].t);
+    return b ? ft_lora_b(nn->lora, nn->lora->params, layer, t)
+             : ft_lora_a(nn->lora, nn->lora->params, layer, t);
 }
 
-/* With more threads than tiles, a tile is given to several threads, each for its part of the
- * segments: more weights are expanded, the products are the same. */
-static void cut_segments(struct group *g, size_t tiles)
+static const ft_weight *weight_of(const struct ft_nn *nn, size_t layer, enum ft_target t)
 {
-    size_t parts;
-    assert(tiles > 0);
-    parts = (g->nn->threads + tiles - 1) / tiles;
-    g->parts = parts < g->nn->n_seqs ? parts : g->nn->n_seqs;
+    return &nn->m->layers[layer].w[t];
 }
 
-/* First segment of a part. */
-static size_t part_begin(const struct group *g, size_t part)
+static void add_term(struct output *out, const elem *a, size_t lda, size_t k, struct source b,
+                     int mask)
 {
-    return part * g->nn->n_seqs / g->parts;
-}
-
-static int drops(const struct ft_nn *nn)
-{
-    return nn->step && nn->step->dropout > 0;
+    out->term[out->n_terms++] = (struct term){a, lda, k, b, mask};
 }
 
 /* ---- forward ---- */
 
-/* u = drop(x) A^T of one matrix and one segment. */
-static void lora_down_task(void *ctx, size_t task, unsigned worker)
+void nn_linear_terms(struct ft_nn *nn, size_t layer, enum ft_target t, const elem *x,
+                     const struct acts *a, struct output *out)
 {
-    const struct group *g = ctx;
-    struct ft_nn *nn = g->nn;
-    size_t i = task % g->n, s = task / g->n, R, T = nn->seqs[s].T, first = nn->first[s];
-    const float *a = lora_part(g, i, 0);
-    if (!a)
-        return;
-    R = nn->lora->cfg.rank;
-    for (size_t r = 0; r < T; r += FT_TILE_ROWS) {
-        size_t rows = T - r < FT_TILE_ROWS ? T - r : FT_TILE_ROWS;
-        const float *x = g->x + (first + r) * g->cols;
-        if (drops(nn)) {
-            /* Rows restart at r for the mask: give the matrix from its own row 0. */
-            float *tmp = scratch_of(nn, worker);
-            for (size_t j = 0; j < rows; j++)
-                nn_dropout(nn, s, g->layer, g->p[i].t, x + j * g->cols, g->cols, 1,
-                           (r + j) * g->cols, g->cols, g->cols, tmp + j * g->cols, g->cols);
-            x = tmp;
-        }
-        nn_gemm_nt(rows, R, g->cols, 1, x, g->cols, a, g->cols, 0, g->u[i] + (first + r) * R, R);
+    const ft_weight *w = weight_of(nn, layer, t);
+    const float *b = lora_part(nn, layer, t, 1);
+    add_term(out, x, w->cols, w->cols, (struct source){.w = w, .by_rows = 1}, 0);
+    if (b)
+        add_term(out, a->u[t], nn->R2, nn->lora->cfg.rank,
+                 (struct source){.m = b, .ld = nn->lora->cfg.rank, .alpha = nn->lora->scaling,
+                                 .by_rows = 1}, 0);
+}
+
+/* Stores rows of R as elements, R2 apart, a zero behind an odd R. */
+static void put_narrow(struct ft_nn *nn, void *ctx, const struct tile *t)
+{
+    elem *to = ctx;
+    size_t R = nn->lora->cfg.rank;
+    const float zero = 0;
+    for (size_t r = 0; r < t->rows; r++) {
+        elem *row = elem_at(nn, to, (t->row + r) * nn->R2);
+        nn_put(nn, t->y[0] + r * t->ld, elem_at(nn, row, t->col), t->cols);
+        if (R < nn->R2)
+            nn_put(nn, &zero, elem_at(nn, row, R), 1);
     }
 }
 
-static void forward_tile(const struct group *g, size_t i, size_t tile, size_t part,
-                         float *expanded)
+/* x under the dropout of one target: all rows of a set. */
+struct masking {
+    struct ft_nn *nn;
+    const struct rowset *rows;
+    size_t layer, cols;
+    enum ft_target t;
+    const elem *x;
+};
+
+static void mask_task(void *ctx, size_t task, unsigned worker)
 {
-    struct ft_nn *nn = g->nn;
-    const ft_weight *w = weight_of(g, i);
-    const float *b = lora_part(g, i, 1);
-    size_t width = nn_tile_width(w->rows), from = tile * width;
-    size_t n = w->rows - from < width ? w->rows - from : width;
-    for (size_t r = 0; r < n; r++)
-        ft_weight_part(w, from + r, 0, w->cols, expanded + r * w->cols);
-    for (size_t s = part_begin(g, part); s < part_begin(g, part + 1); s++)
-        for (size_t r = 0; r < nn->seqs[s].T; r += FT_TILE_ROWS) {
-            size_t left = nn->seqs[s].T - r, at = nn->first[s] + r;
-            size_t rows = left < FT_TILE_ROWS ? left : FT_TILE_ROWS;
-            float *y = g->p[i].y + at * w->rows + from;
-            nn_gemm_nt(rows, n, w->cols, 1, g->x + at * w->cols, w->cols, expanded, w->cols, 0, y,
-                       w->rows);
-            if (b)
-                nn_gemm_nt(rows, n, nn->lora->cfg.rank, nn->lora->scaling,
-                           g->u[i] + at * nn->lora->cfg.rank, nn->lora->cfg.rank,
-                           b + from * nn->lora->cfg.rank, nn->lora->cfg.rank, 1, y, w->rows);
+    const struct masking *k = ctx;
+    struct ft_nn *nn = k->nn;
+    size_t row = k->rows->at + task;
+    float *x = scratch_of(nn, worker);
+    nn_get(nn, elem_at(nn, k->x, row * k->cols), x, k->cols);
+    nn_dropout(nn, nn->units[k->rows->unit[task]].seq, k->rows->position[task], k->layer, k->t, x,
+               0, k->cols, k->cols, x);
+    nn_put(nn, x, elem_at(nn, nn->masked, row * k->cols), k->cols);
+}
+
+/* The input of A: x, or x under dropout in nn->masked. */
+static const elem *masked(struct ft_nn *nn, const struct rowset *rows, size_t layer,
+                          enum ft_target t, const elem *x)
+{
+    struct masking k = {nn, rows, layer, weight_of(nn, layer, t)->cols, t, x};
+    if (!drops(nn))
+        return x;
+    ft_pool_run(nn->pool, rows->n, mask_task, &k);
+    return nn->masked;
+}
+
+static struct product down_product(struct ft_nn *nn, size_t layer, enum ft_target t,
+                                   const elem *x, const struct acts *a)
+{
+    size_t cols = weight_of(nn, layer, t)->cols;
+    struct product p = {.n_out = 1, .cols = nn->lora->cfg.rank, .finish = put_narrow,
+                        .ctx = a->u[t]};
+    add_term(&p.out[0], x, cols, cols,
+             (struct source){.m = lora_part(nn, layer, t, 0), .ld = cols, .alpha = 1,
+                             .by_rows = 1}, 0);
+    return p;
+}
+
+void nn_lora_down(struct ft_nn *nn, const struct rowset *rows, size_t layer,
+                  const enum ft_target *t, size_t n, const elem *x, const struct acts *a)
+{
+    struct product p[3];
+    size_t used = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!lora_part(nn, layer, t[i], 0))
+            continue;
+        p[used++] = down_product(nn, layer, t[i], masked(nn, rows, layer, t[i], x), a);
+        if (drops(nn)) {           /* masked input is used up at once */
+            nn_products(nn, rows, p, used);
+            used = 0;
         }
-}
-
-static void forward_task(void *ctx, size_t task, unsigned worker)
-{
-    const struct group *g = ctx;
-    size_t i = 0, part = task % g->parts;
-    task /= g->parts;
-    while (task >= tiles_of(weight_of(g, i)->rows))
-        task -= tiles_of(weight_of(g, i++)->rows);
-    forward_tile(g, i, task, part, scratch_of(g->nn, worker));
-}
-
-void nn_linear(struct ft_nn *nn, size_t layer, const float *x, const struct product *p, size_t n,
-               float *const *u)
-{
-    struct group g = {nn, layer, n, x, p, u, NULL, NULL, nn->m->layers[layer].w[p[0].t].cols, 1};
-    size_t tasks = 0;
-    for (size_t i = 0; i < n; i++)
-        tasks += tiles_of(weight_of(&g, i)->rows);
-    if (nn->lora)
-        ft_pool_run(nn->pool, n * nn->n_seqs, lora_down_task, &g);
-    cut_segments(&g, tasks);
-    ft_pool_run(nn->pool, tasks * g.parts, forward_task, &g);
+    }
+    nn_products(nn, rows, p, used);
 }
 
 /* ---- backward ---- */
 
-/* du = s dY B of one matrix and one segment. */
-static void lora_du_task(void *ctx, size_t task, unsigned worker)
+struct flipping {
+    struct ft_nn *nn;
+    const struct rowset *rows;
+    size_t n;
+    const elem *from[6];
+    elem *to[6];
+    float scale[6];
+};
+
+static float elem_value(const struct ft_nn *nn, const elem *p, size_t i)
 {
-    const struct group *g = ctx;
-    struct ft_nn *nn = g->nn;
-    size_t i = task % g->n, s = task / g->n, R, rows, T = nn->seqs[s].T, at = nn->first[s];
-    const float *b = lora_part(g, i, 1);
-    (void)worker;
-    if (!b)
-        return;
-    R = nn->lora->cfg.rank;
-    rows = weight_of(g, i)->rows;
-    nn_gemm_nn(T, R, rows, nn->lora->scaling, g->p[i].y + at * rows, rows, b, R, 0,
-               nn->du[i] + at * R, R);
+    return nn->bf16 ? ft_from_bf16(((const uint16_t *)(const void *)p)[i])
+                    : ((const float *)(const void *)p)[i];
 }
 
-/* Gradients of A (even tasks) and B (odd tasks) of one matrix, segment after segment. */
-static void lora_grad_task(void *ctx, size_t task, unsigned worker)
+/* One unit of a narrow matrix [rows x R2] with its tokens along rows, zeros behind an odd count. */
+static void flip_task(void *ctx, size_t task, unsigned worker)
 {
-    const struct group *g = ctx;
-    struct ft_nn *nn = g->nn;
-    size_t i = task / 2, R, rows = weight_of(g, i)->rows, cols = g->cols;
-    float *da, *db;
-    if (!lora_part(g, i, 0))
-        return;
-    R = nn->lora->cfg.rank;
-    da = ft_lora_a(nn->lora, g->grads, g->layer, g->p[i].t);
-    db = ft_lora_b(nn->lora, g->grads, g->layer, g->p[i].t);
-    for (size_t s = 0; s < nn->n_seqs; s++) {
-        size_t T = nn->seqs[s].T, at = nn->first[s];
-        const float *x = g->x + at * cols;
-        if (task % 2) {
-            nn_gemm_tn(rows, R, T, nn->lora->scaling, g->p[i].y + at * rows, rows,
-                       g->u[i] + at * R, R, 1, db, R);
+    enum { RUN = 4096 };
+    const struct flipping *f = ctx;
+    struct ft_nn *nn = f->nn;
+    size_t i = task % f->n, u = task / f->n, first = f->rows->first[u];
+    size_t n = f->rows->first[u + 1] - first;
+    float *line = scratch_of(nn, worker);
+    for (size_t r = 0; r < nn->lora->cfg.rank; r++) {
+        elem *to = elem_at(nn, f->to[i], r * 2 * nn->keys_cap + nn->units[u].pairs_at);
+        for (size_t t0 = 0; t0 < n; t0 += RUN) {
+            size_t t = 0;
+            for (; t < RUN && t0 + t < n; t++)
+                line[t] = f->scale[i] * elem_value(nn, f->from[i], (first + t0 + t) * nn->R2 + r);
+            if (t % 2)
+                line[t++] = 0;
+            nn_put(nn, line, elem_at(nn, to, t0), t);
+        }
+    }
+}
+
+static void add_flip(struct flipping *f, const elem *from, elem *to, float scale)
+{
+    f->from[f->n] = from;
+    f->scale[f->n] = scale;
+    f->to[f->n++] = to;
+}
+
+void nn_lora_du(struct ft_nn *nn, const struct rowset *rows, const struct linear_back *b)
+{
+    struct flipping f = {.nn = nn, .rows = rows};
+    struct product p[3];
+    size_t used = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        const float *lb = lora_part(nn, b->layer, b->t[i], 1);
+        size_t out = weight_of(nn, b->layer, b->t[i])->rows;
+        if (!lb)
             continue;
-        }
-        if (drops(nn)) {
-            float *tmp = scratch_of(nn, worker);
-            nn_dropout(nn, s, g->layer, g->p[i].t, x, cols, T, 0, cols, cols, tmp, cols);
-            x = tmp;
-        }
-        nn_gemm_tn(R, cols, T, 1, nn->du[i] + at * R, R, x, cols, 1, da, cols);
+        p[used] = (struct product){.n_out = 1, .cols = nn->lora->cfg.rank, .finish = put_narrow,
+                                   .ctx = nn->du[i]};
+        add_term(&p[used++].out[0], b->dy[i], out, out,
+                 (struct source){.m = lb, .ld = nn->lora->cfg.rank,
+                                 .alpha = nn->lora->scaling}, 0);
+        add_flip(&f, nn->du[i], nn->dut[i], 1);
+        add_flip(&f, b->a->u[b->t[i]], nn->ut[i], nn->lora->scaling);
+    }
+    nn_products(nn, rows, p, used);
+    if (f.n)
+        ft_pool_run(nn->pool, f.n * nn->n_units, flip_task, &f);
+}
+
+void nn_linear_back_terms(struct ft_nn *nn, const struct linear_back *b, struct output *out)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        const ft_weight *w = weight_of(nn, b->layer, b->t[i]);
+        const float *a = lora_part(nn, b->layer, b->t[i], 0);
+        add_term(out, b->dy[i], w->rows, w->rows, (struct source){.w = w}, 0);
+        if (a)
+            add_term(out, nn->du[i], nn->R2, nn->lora->cfg.rank,
+                     (struct source){.m = a, .ld = w->cols, .alpha = 1},
+                     drops(nn) ? 1 + (int)b->t[i] : 0);
     }
 }
 
-/* Adds du A to a tile of dx; through the dropout mask when there is one. */
-static void add_lora_dx(const struct group *g, size_t i, size_t s, size_t from, size_t n,
-                        float *tmp)
+/* Gradients of A and B of one matrix: tiles of dA, then of dB. */
+struct gradients {
+    struct ft_nn *nn;
+    const struct rowset *rows;
+    size_t i, in, out;         /* which of the group; columns and rows of W */
+    const elem *x, *dy;        /* [rows x in], [rows x out] */
+    float *da, *db;
+    size_t a_tiles, tiles;
+};
+
+/* Columns [from, from + n) of dA: segment after segment. */
+static void da_tile(const struct gradients *g, size_t from, size_t n, float *scratch)
 {
     struct ft_nn *nn = g->nn;
-    const float *a = lora_part(g, i, 0);
-    size_t R, T = nn->seqs[s].T, at = nn->first[s];
-    float *dx = g->dx + at * g->cols + from;
-    if (!a)
-        return;
-    R = nn->lora->cfg.rank;
-    if (!drops(nn)) {
-        nn_gemm_nn(T, n, R, 1, nn->du[i] + at * R, R, a + from, g->cols, 1, dx, g->cols);
-        return;
+    for (size_t u = 0; u < nn->n_units; u++) {
+        size_t first = g->rows->first[u], k = g->rows->first[u + 1] - first;
+        nn_add_over_tokens(nn, nn->lora->cfg.rank, n, k,
+                           elem_at(nn, nn->dut[g->i], nn->units[u].pairs_at), 2 * nn->keys_cap,
+                           elem_at(nn, g->x, first * g->in + from), g->in, g->da + from, g->in,
+                           scratch);
     }
-    nn_gemm_nn(T, n, R, 1, nn->du[i] + at * R, R, a + from, g->cols, 0, tmp, n);
-    nn_dropout(nn, s, g->layer, g->p[i].t, tmp, n, T, from, n, g->cols, tmp, n);
-    for (size_t r = 0; r < T; r++)
-        nn->kern->axpy(1, tmp + r * n, dx + r * g->cols, n);
 }
 
-static void back_task(void *ctx, size_t task, unsigned worker)
+/* Rows [from, from + n) of dB. They are summed with the rank along rows, and turned before and
+ * after: sums in memory are those of the registers, so nothing depends on where a call ends. */
+static void db_tile(const struct gradients *g, size_t from, size_t n, float *sum, float *scratch)
 {
-    const struct group *g = ctx;
     struct ft_nn *nn = g->nn;
-    size_t width = nn_tile_width(g->cols), from = task / g->parts * width;
-    size_t first = part_begin(g, task % g->parts), end = part_begin(g, task % g->parts + 1);
-    size_t n = g->cols - from < width ? g->cols - from : width;
-    float *expanded = scratch_of(nn, worker);
-    for (size_t i = 0; i < g->n; i++) {
-        const ft_weight *w = weight_of(g, i);
-        for (size_t r = 0; r < w->rows; r++)
-            ft_weight_part(w, r, from, n, expanded + r * n);
-        for (size_t s = first; s < end; s++) {
-            size_t at = nn->first[s], T = nn->seqs[s].T;
-            for (size_t r = 0; r < T; r += FT_TILE_ROWS)
-                nn_gemm_nn(T - r < FT_TILE_ROWS ? T - r : FT_TILE_ROWS, n, w->rows, 1,
-                           g->p[i].y + (at + r) * w->rows, w->rows, expanded, n, i > 0,
-                           g->dx + (at + r) * g->cols + from, g->cols);
-        }
-        /* The weights are used up: their scratch serves the masked gradient. */
-        for (size_t s = first; s < end; s++)
-            add_lora_dx(g, i, s, from, n, expanded);
+    size_t R = nn->lora->cfg.rank;
+    for (size_t j = 0; j < n; j++)
+        for (size_t r = 0; r < R; r++)
+            sum[r * n + j] = g->db[(from + j) * R + r];
+    for (size_t u = 0; u < nn->n_units; u++) {
+        size_t first = g->rows->first[u], k = g->rows->first[u + 1] - first;
+        nn_add_over_tokens(nn, R, n, k, elem_at(nn, nn->ut[g->i], nn->units[u].pairs_at),
+                           2 * nn->keys_cap, elem_at(nn, g->dy, first * g->out + from), g->out,
+                           sum, n, scratch);
     }
+    for (size_t j = 0; j < n; j++)
+        for (size_t r = 0; r < R; r++)
+            g->db[(from + j) * R + r] = sum[r * n + j];
 }
 
-void nn_linear_back(struct ft_nn *nn, size_t layer, const float *x, const struct product *p,
-                    size_t n, float *const *u, float *dx, int want_dx, float *grads)
+static void gradient_task(void *ctx, size_t task, unsigned worker)
 {
-    struct group g = {nn, layer, n, x, p, u, dx, grads, nn->m->layers[layer].w[p[0].t].cols, 1};
-    if (nn->lora) {
-        ft_pool_run(nn->pool, n * nn->n_seqs, lora_du_task, &g);
-        ft_pool_run(nn->pool, 2 * n, lora_grad_task, &g);
+    const struct gradients *g = ctx;
+    float *sum = scratch_of(g->nn, worker);
+    float *scratch = sum + nn_sum_scratch(g->nn->lora->cfg.rank);
+    size_t width, from, all;
+    for (; task >= g->tiles; g++)
+        task -= g->tiles;
+    all = task < g->a_tiles ? g->in : g->out;
+    width = nn_tile_cols(g->nn, all);
+    from = (task < g->a_tiles ? task : task - g->a_tiles) * width;
+    width = all - from < width ? all - from : width;
+    if (task < g->a_tiles)
+        da_tile(g, from, width, scratch);
+    else
+        db_tile(g, from, width, sum, scratch);
+}
+
+static size_t tiles_of(const struct ft_nn *nn, size_t n)
+{
+    size_t width = nn_tile_cols(nn, n);
+    return (n + width - 1) / width;
+}
+
+void nn_lora_gradients(struct ft_nn *nn, const struct rowset *rows, const struct linear_back *b,
+                       float *grads)
+{
+    struct gradients g[3];
+    size_t used = 0, tasks = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        const ft_weight *w = weight_of(nn, b->layer, b->t[i]);
+        if (!lora_part(nn, b->layer, b->t[i], 0))
+            continue;
+        g[used] = (struct gradients){nn, rows, i, w->cols, w->rows,
+                                     masked(nn, rows, b->layer, b->t[i], b->x), b->dy[i],
+                                     ft_lora_a(nn->lora, grads, b->layer, b->t[i]),
+                                     ft_lora_b(nn->lora, grads, b->layer, b->t[i]),
+                                     tiles_of(nn, w->cols), 0};
+        g[used].tiles = g[used].a_tiles + tiles_of(nn, w->rows);
+        tasks += g[used++].tiles;
+        if (drops(nn)) {           /* masked input is used up at once */
+            ft_pool_run(nn->pool, tasks, gradient_task, g);
+            used = tasks = 0;
+        }
     }
-    cut_segments(&g, tiles_of(g.cols));
-    if (want_dx)
-        ft_pool_run(nn->pool, tiles_of(g.cols) * g.parts, back_task, &g);
+    ft_pool_run(nn->pool, tasks, gradient_task, g);
 }

@@ -7,18 +7,54 @@
 #include "nn/shapes.h"
 #include "nn/transformer.h"
 
-/* Activations of one layer, for all N tokens of a call. Training keeps one set a layer; without
- * it all layers share one. What is cheap to compute again (both norms, the product of gate and up)
- * is not kept. */
+/* Operands of products are kept in the type that products are computed in: floats, or bf16. An
+ * elem is a byte of such an array; nn->type->size of them make an element. */
+typedef unsigned char elem;
+
+struct nn_type {
+    size_t size;               /* bytes of an element */
+    void (*gemm)(size_t m, size_t n, size_t k, const void *a, size_t lda, const void *panel,
+                 float *c, size_t ldc, int add);
+    void (*pack_rows)(const void *src, size_t lds, size_t n, size_t k, void *panel);
+    void (*pack_cols)(const void *src, size_t lds, size_t n, size_t k, void *panel);
+    int (*softmax_tile)(const float *s, size_t keys, float scale, const int32_t *limit, float *max,
+                        float *sum, float *factor, void *panel);
+    void (*softmax_tile_back)(const float *s, const float *dp, size_t keys, float scale,
+                              const int32_t *limit, const float *lse, const float *delta,
+                              void *p_rows, void *ds_rows, void *ds_panel);
+};
+
+/* A sequence of the call at hand. Its keys are those of its prefix, if it has one, and its own. */
+struct unit {
+    const ft_seq *seq;
+    size_t T, P;               /* own tokens; tokens of the prefix */
+    size_t prefix_at;          /* the prefix's first row in prefix_k and prefix_v */
+    size_t keys_at;            /* first row in dk_heads and dv_heads: P + T rows */
+    size_t pairs_at;           /* first token in arrays whose rows run along tokens (even) */
+};
+
+/* Some of the rows of a call: all of them, or in the last layer those that a loss is taken of. */
+struct rowset {
+    size_t at, n;              /* rows [at, at + n) of each array */
+    size_t *first;             /* n_units + 1: unit u has rows [first[u], first[u + 1]) */
+    uint32_t *position;        /* of row at + i in its sequence, the prefix counted */
+    uint32_t *unit;            /* of row at + i */
+    uint32_t *source;          /* row of the full set that row at + i is; NULL: itself */
+    size_t *block;             /* n_blocks + 1: products take rows [block[b], block[b + 1]) */
+    size_t n_blocks;
+};
+
+/* Activations of one layer, a row for each token. What is cheap to compute again (both norms, the
+ * product of gate and up) is not kept. */
 struct acts {
     float *x;                  /* [N x C] input of the layer                                  */
-    float *q, *k, *v;          /* [N x H*D], [N x H_kv*D] twice; q and k rotated                */
-    float *att;                /* [N x H*D] attention's output, input of o                     */
+    elem *q, *k, *v;           /* [N x H*D], [N x H_kv*D] twice; q and k rotated                */
+    elem *att;                 /* [N x H*D] attention's output, input of o                     */
     float *x2;                 /* [N x C] after attention and its residual                     */
-    float *gate, *up;          /* [N x F]                                                       */
+    elem *gate, *up;           /* [N x F]                                                       */
     float *lse;                /* [N x H] log-sum-exp of the attention rows                     */
     float *inv1, *inv2;        /* [N] inverse rms of the two norms                              */
-    float *u[FT_TARGETS];      /* [N x R] A drop(x) of each adapted matrix; NULL                */
+    elem *u[FT_TARGETS];       /* [N x R2] A drop(x) of each adapted matrix; NULL               */
 };
 
 struct ft_nn {
@@ -26,31 +62,46 @@ struct ft_nn {
     const ft_lora *lora;
     ft_pool *pool;
     const ft_kernels *kern;
+    const struct nn_type *type;
+    struct nn_type type_room;
     ft_nn_limits limits;
     unsigned threads;
+    int bf16;
+    size_t R2;                 /* rank rounded up to even */
+    size_t rows_cap, keys_cap; /* tokens of prefixes and a call; keys of a call */
 
     float *block;              /* one allocation, everything below points into it              */
-    struct acts *acts;         /* L sets or one                                                 */
+    struct acts *acts;         /* L sets (recomputation: they share what is computed again)     */
     float *x_out;              /* [N x C] output of the last layer                              */
-    float *h, *act;            /* [N x C] a norm's output; [N x F] silu(gate)*up                */
-    float *dx, *dh;            /* [N x C]                                                       */
-    float *datt;               /* [N x H*D]                                                     */
-    float *dq, *dk, *dv;       /* as q, k, v                                                    */
-    float *dact, *dgate, *dup; /* [N x F]                                                       */
-    float *du[3];              /* [N x R]                                                       */
+    elem *h, *act;             /* [N x C] a norm's output; [N x F] silu(gate)*up                */
+    elem *hs;                  /* [N x C] rows of h for the last layer's queries                */
+    elem *masked;              /* [N x widest] an input under dropout                           */
+    float *dx, *dh, *dhs;      /* [N x C]                                                       */
+    elem *dy;                  /* [N x C] dx as an operand; dx itself in floats                  */
+    elem *datt, *dq, *dk, *dv; /* as att, q, k, v                                                */
+    elem *dgate, *dup;         /* [N x F]                                                       */
+    elem *du[3], *ut[3], *dut[3]; /* [N x R2]; [R x pairs] u and du with tokens along rows        */
+    elem *flip;                /* V or K of each head, transposed [D x keys]                     */
+    float *dk_heads, *dv_heads;/* [keys x H*D] before heads of a group are added                 */
+    elem **prefix_k, **prefix_v; /* L times [prefix tokens x H_kv*D]                            */
+    float **prefix_dk, **prefix_dv;
     float *rope;               /* [seq_tokens x D] cosine and sine by position                  */
-    float *head_h, *head_dh;   /* [target rows x C]                                             */
-    float *logits;             /* [head_rows x V]                                               */
+    elem *head_h;              /* [head_rows x C] final norm of target rows                     */
+    float *head_dh, *head_inv; /* [head_rows x C], [head_rows]                                  */
+    float *logits;             /* [head_rows x V]; then their gradients, as elements              */
     size_t head_rows;          /* target rows of one group                                      */
+    size_t *head_block;        /* blocks of a group, head_rows + 1                              */
     float *scratch;            /* threads x scratch_floats                                      */
     size_t scratch_floats;
 
     /* the call at hand */
-    const ft_seq *seqs;
-    size_t n_seqs, N;
-    size_t *first;             /* first token of each sequence                                  */
-    size_t first_cap;
     const ft_nn_step *step;    /* NULL: forward only, no dropout                                */
+    struct unit *units;
+    size_t n_units, units_cap, set_cap;
+    struct rowset all, chosen; /* all rows; those of the last layer                              */
+    struct unit *prefixes;     /* of the step at hand */
+    size_t n_prefixes, prefixes_cap, prefix_tokens;
+    int in_prefixes;           /* the call computes prefixes */
 };
 
 static inline float *scratch_of(const struct ft_nn *nn, unsigned worker)
@@ -58,46 +109,158 @@ static inline float *scratch_of(const struct ft_nn *nn, unsigned worker)
     return nn->scratch + (size_t)worker * nn->scratch_floats;
 }
 
-/* ---- linear.c: products with frozen weights, and LoRA beside them ---- */
+static inline elem *elem_at(const struct ft_nn *nn, const elem *p, size_t i)
+{
+    return (elem *)(uintptr_t)p + i * nn->type->size;
+}
 
-/* One adapted or plain matrix of a layer as used by a product. */
-struct product {
-    enum ft_target t;
-    float *y;                  /* forward: [N x rows] out; backward: [N x rows] dY, in          */
+/* Inputs of a product over k of them as gemm counts them: bf16 goes by pairs. */
+static inline size_t nn_depth(const struct ft_nn *nn, size_t k)
+{
+    return nn->bf16 ? k + k % 2 : k;
+}
+
+/* Between floats and elements. */
+void nn_put(const struct ft_nn *nn, const float *src, elem *dst, size_t n);
+void nn_get(const struct ft_nn *nn, const elem *src, float *dst, size_t n);
+
+/* The rows of layer l behind its attention. */
+static inline const struct rowset *rows_of_layer(const struct ft_nn *nn, size_t l)
+{
+    return l + 1 == nn->m->L && !nn->limits.whole_last_layer ? &nn->chosen : &nn->all;
+}
+
+static inline int drops(const struct ft_nn *nn)
+{
+    return nn->step && nn->step->dropout > 0;
+}
+
+/* ---- rows.c: what a call computes ---- */
+
+/* Lays the sequences out as units and rows. Errors as ft_nn_loss. */
+int nn_rows_begin(struct ft_nn *nn, const ft_seq *seqs, size_t n, ft_err *e) FT_MUST_CHECK;
+/* The rows of the only sequence that the last layer is to compute, instead of those before targets:
+ * n ascending positions. */
+void nn_rows_choose(struct ft_nn *nn, const size_t *at, size_t n);
+/* The prefixes of the step again. */
+void nn_rows_again(struct ft_nn *nn);
+void nn_rows_free(struct ft_nn *nn);
+
+/* ---- gemm.c: products cut into tiles ---- */
+
+/* The right side of a product, [k x n]: frozen weights, or a small matrix of floats. */
+struct source {
+    const ft_weight *w;        /* or NULL: */
+    const float *m;
+    size_t ld;
+    float alpha;               /* m is multiplied with it */
+    int by_rows;               /* column j of the product is row j of the matrix; else column j */
 };
 
-/* y = x W^T + s (drop(x) A^T) B^T for n matrices that share their input x [N x cols]. Fills u. */
-void nn_linear(struct ft_nn *nn, size_t layer, const float *x, const struct product *p, size_t n,
-               float *const *u);
+struct term {
+    const elem *a;             /* [rows of the set x k] */
+    size_t lda, k;
+    struct source b;
+    int mask;                  /* 1 + target whose dropout mask the term passes through; 0: none */
+};
 
-/* dx = sum over the matrices of their input gradient (overwritten); adds gradients of A and B.
- * want_dx = 0 leaves dx alone (the first layer). */
-void nn_linear_back(struct ft_nn *nn, size_t layer, const float *x, const struct product *p,
-                    size_t n, float *const *u, float *dx, int want_dx, float *grads);
+/* y = sum of the terms, [rows of the set x cols]: handed to finish tile by tile. */
+struct output {
+    struct term term[6];
+    size_t n_terms;
+};
+
+/* A finished tile: `rows` rows from `row` on of columns [col, col + cols) of each output, ld floats
+ * apart; may be overwritten. spare: 6 x cols floats. */
+struct tile {
+    size_t row, rows, col, cols, ld;
+    float *y[2];
+    float *spare;
+};
+
+struct product {
+    struct output out[2];      /* 2: tiles of both come together */
+    size_t n_out, cols;
+    void (*finish)(struct ft_nn *nn, void *ctx, const struct tile *t);
+    void *ctx;
+    size_t layer;              /* for dropout */
+};
+
+/* Runs the products, which are over the same rows, all at once. */
+void nn_products(struct ft_nn *nn, const struct rowset *rows, const struct product *p, size_t n);
+
+/* c [m x n] += a [m x k] b, k tokens of activations b [k x n] (n at most nn_tile_cols): one term of
+ * a sum over segments. a's rows have a zero behind an odd k. */
+void nn_add_over_tokens(struct ft_nn *nn, size_t m, size_t n, size_t k, const elem *a, size_t lda,
+                        const elem *b, size_t ldb, float *c, size_t ldc, float *scratch);
 
 /* Width of the column tiles for a matrix with n columns or rows: depends on n alone. */
-size_t nn_tile_width(size_t n);
+size_t nn_tile_cols(const struct ft_nn *nn, size_t n);
+
+/* Floats of scratch that one thread needs for products; and to sum gradients of R rows. */
+size_t nn_product_scratch(int bf16);
+static inline size_t nn_sum_scratch(size_t R) { return R * FT_TILE_COLS_MAX; }
+
+/* ---- linear.c: frozen matrices with LoRA beside them ---- */
+
+/* Adds the terms of y = x W^T + s u B^T, for layer and target. */
+void nn_linear_terms(struct ft_nn *nn, size_t layer, enum ft_target t, const elem *x,
+                     const struct acts *a, struct output *out);
+/* u = drop(x) A^T for each adapted one of n targets that share the input x. */
+void nn_lora_down(struct ft_nn *nn, const struct rowset *rows, size_t layer,
+                  const enum ft_target *t, size_t n, const elem *x, const struct acts *a);
+
+/* What backward is to do with n matrices that share their input x. */
+struct linear_back {
+    size_t layer, n;
+    enum ft_target t[3];
+    const elem *x;             /* their input */
+    const elem *dy[3];         /* gradients of their outputs */
+    const struct acts *a;
+};
+/* du of each, and its transposed form. */
+void nn_lora_du(struct ft_nn *nn, const struct rowset *rows, const struct linear_back *b);
+/* Adds the terms of dx = sum of dy W + du A. */
+void nn_linear_back_terms(struct ft_nn *nn, const struct linear_back *b, struct output *out);
+/* Adds the gradients of A and B. */
+void nn_lora_gradients(struct ft_nn *nn, const struct rowset *rows, const struct linear_back *b,
+                       float *grads);
 
 /* ---- dropout.c ---- */
 
 /* out = x with elements dropped with probability p and the others divided by 1 - p; the mask is
- * a function of the step, the sequence, layer, target and element. In place is allowed. Elements
- * are rows x cols at x + row*ldx, columns [from, from + cols) of a matrix `width` wide. */
-void nn_dropout(const struct ft_nn *nn, size_t seq, size_t layer, enum ft_target t, const float *x,
-                size_t ldx, size_t rows, size_t from, size_t cols, size_t width, float *out,
-                size_t ldo);
+ * a function of the step, the sequence, layer, target and element. In place is allowed. One row
+ * at `position` of a sequence; elements [from, from + n) of a matrix `width` wide. */
+void nn_dropout(const struct ft_nn *nn, const ft_seq *seq, size_t position, size_t layer,
+                enum ft_target t, const float *x, size_t from, size_t n, size_t width, float *out);
 
 /* ---- attention.c ---- */
 
-void nn_attention(struct ft_nn *nn, struct acts *a);
-void nn_attention_back(struct ft_nn *nn, const struct acts *a, const float *datt, float *dq,
-                       float *dk, float *dv);
+/* att and lse of the rows in `rows` (queries) over all keys of the call. */
+void nn_attention(struct ft_nn *nn, size_t layer, const struct rowset *rows, struct acts *a);
+/* dq (of `rows`), dk (both rotated back) and dv from nn->datt; what prefixes get is added to
+ * prefix_dk, prefix_dv. */
+void nn_attention_back(struct ft_nn *nn, size_t layer, const struct rowset *rows,
+                       const struct acts *a);
+/* Floats of scratch a thread needs. */
+size_t nn_attention_scratch(const ft_model *m, int training);
+
+/* ---- layer.c ---- */
+
+/* From acts[layer].x to the layer's output x_next, which may be the same array where nothing is
+ * kept. */
+void nn_layer_forward(struct ft_nn *nn, size_t layer, float *x_next);
+/* nn->dx holds the gradient by the layer's output (its rows) and receives that by its input. */
+void nn_layer_backward(struct ft_nn *nn, size_t layer, float *grads);
+/* Rotates columns [col, col + n) of a row that holds heads of D, in place.
+ * back: by the opposite angle. */
+void nn_rope(const struct ft_nn *nn, float *row, size_t position, size_t col, size_t n, int back);
 
 /* ---- loss.c ---- */
 
-/* Losses from x_out; grads wanted: dx [N x C] = gradient by x_out (all of it written). */
-int nn_loss_head(struct ft_nn *nn, double *nll, float *token_nll, float *dx, ft_err *e);
-/* Logits of n rows of x_out: out [n x V]. */
-void nn_logits_rows(struct ft_nn *nn, const size_t *at, size_t n, float *out);
+/* Losses from x_out; gradient wanted: nn->dx (rows of the last layer) is written. */
+int nn_loss_head(struct ft_nn *nn, double *nll, float *token_nll, int gradient, ft_err *e);
+/* Logits of the first n chosen rows: out [n x V]. */
+void nn_logits_rows(struct ft_nn *nn, size_t n, float *out);
 
 #endif

@@ -2,11 +2,18 @@
  * logits, and gradients of the adapter.
  *
  * The unit of work is the sequence (a segment of a packed row, or a whole row). Results of one
- * sequence do not depend on the others in the same call, on the number of threads or on how
- * sequences are cut into calls: gradients are added sequence by sequence in order.
+ * sequence do not depend on the others in the same call, on the number of threads, on how
+ * sequences are cut into calls or on what is computed again: gradients are added sequence by
+ * sequence in order.
  *
  *     ft_nn_new(&nn, model, lora, pool, &limits, e);
  *     ft_nn_backward(nn, seqs, n, &step, nll, grads, e);   // grads += d(sum w*nll / norm)
+ *
+ * Sequences of one step that begin alike may have their common beginning computed once:
+ *
+ *     ft_nn_prefixes_begin(nn, prefixes, n, &step, e);
+ *     ft_nn_backward(nn, rests, …);                        // each with .prefix = 1 + its number
+ *     ft_nn_prefixes_end(nn, grads, e);                    // adds the prefixes' own gradients
  */
 #ifndef FT_TRANSFORMER_H
 #define FT_TRANSFORMER_H
@@ -25,13 +32,40 @@ typedef struct ft_seq {
     size_t T;
     float weight;               /* of each of its targets in the loss                         */
     uint64_t key;               /* the example's number, for dropout's counter                */
+    size_t prefix;              /* 1 + number of the prefix that it goes on from; 0: none. Its
+                                 * positions count from the prefix's first token               */
 } ft_seq;
+
+/* What products with frozen weights and attention compute in. Sums are floats, and so are LoRA's
+ * parameters, the residual stream and the loss, always. */
+enum ft_compute {
+    FT_COMPUTE_F32,             /* floats, by OpenBLAS: the reference                          */
+    FT_COMPUTE_BF16,            /* operands rounded to bf16                                    */
+    FT_COMPUTE_AUTO             /* bf16 where the processor has it in hardware, else f32       */
+};
+
+/* What is kept of each layer from forward to backward; the rest is computed again. */
+enum ft_recompute {
+    FT_RECOMPUTE_NONE,          /* all is kept                                                 */
+    FT_RECOMPUTE_ATTENTION,     /* the input, and what follows attention                       */
+    FT_RECOMPUTE_FULL           /* the input of the layer                                      */
+};
 
 typedef struct ft_nn_limits {
     size_t tokens;              /* most tokens (all sequences together) of one call            */
-    size_t seq_tokens;          /* most tokens of one sequence                                 */
+    size_t seq_tokens;          /* most tokens of one sequence, its prefix counted             */
     int training;               /* whether ft_nn_backward will be called                       */
+    enum ft_compute compute;
+    enum ft_recompute recompute;
+    size_t prefix_tokens;       /* most tokens of all prefixes of a step; 0: none              */
+    int whole_last_layer;       /* compute the last layer at every token, not only where a loss
+                                 * is taken: the same results up to rounding                   */
 } ft_nn_limits;
+
+/* Returns: f32 or bf16, as this processor's auto is. */
+enum ft_compute ft_compute_resolve(enum ft_compute c);
+/* Returns: "f32", "bf16" or "auto". */
+const char *ft_compute_name(enum ft_compute c);
 
 typedef struct ft_nn_plan {     /* bytes */
     size_t weights;             /* the base as it lies in memory (mapped)                      */
@@ -64,6 +98,14 @@ typedef struct ft_nn_step {
     uint32_t step;
     double norm;                /* loss of the step = sum(weight * nll) / norm */
 } ft_nn_step;
+
+/* Computes the common beginnings of the sequences that follow. They have no targets, and each is at
+ * least one token long; a sequence behind one starts with a token that is no target. prefixes must
+ * live until ft_nn_prefixes_end. Not with dropout. */
+int ft_nn_prefixes_begin(ft_nn *nn, const ft_seq *prefixes, size_t n, const ft_nn_step *step,
+                         ft_err *e) FT_MUST_CHECK;
+/* grads += what the sequences since ft_nn_prefixes_begin passed back to their prefixes. */
+int ft_nn_prefixes_end(ft_nn *nn, float *grads, ft_err *e) FT_MUST_CHECK;
 
 /* Losses as above, and grads[n_params of lora] += the gradient of the step's loss. */
 int ft_nn_backward(ft_nn *nn, const ft_seq *seqs, size_t n, const ft_nn_step *step, double *nll,

@@ -60,7 +60,8 @@ ft_nn_limits ft_train_limits(const ft_dataset *train, const ft_dataset *val,
                              const ft_train_config *cfg)
 {
     ft_train_config own = *cfg;
-    ft_nn_limits a = {0, train->longest, 1};
+    ft_nn_limits a = {.seq_tokens = train->longest, .training = 1, .compute = cfg->compute,
+                      .recompute = cfg->recompute, .whole_last_layer = cfg->whole_last_layer};
     if (own.micro > own.batch + train->widest - 1)    /* a step has no more examples */
         own.micro = own.batch + train->widest - 1;
     a.tokens = micro_tokens(train, &own);
@@ -135,7 +136,7 @@ int ft_train_time(const ft_model *m, ft_lora *l, ft_dataset *train, const ft_tra
     for (size_t i = 0; i < train->n_examples && b.tokens < ENOUGH && rc == 0; i++)
         rc = ft_dataset_fetch(train, &i, 1, &b, e);
     if (rc == 0) {
-        ft_nn_limits limits = {b.tokens, train->longest, 1};
+        ft_nn_limits limits = {.tokens = b.tokens, .seq_tokens = train->longest, .training = 1};
         rc = ft_nn_new(&nn, m, l, pool, &limits, e);
     }
     if (rc == 0) {

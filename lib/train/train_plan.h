@@ -25,6 +25,9 @@ typedef struct ft_train_config {
     uint64_t epochs, seed;
     uint64_t val_every;            /* steps; 0: only at the end                                 */
     int shuffle;
+    enum ft_compute compute;
+    enum ft_recompute recompute;
+    int whole_last_layer;          /* see ft_nn_limits                                          */
 } ft_train_config;
 
 typedef struct ft_train_plan {     /* bytes, but for the last two */

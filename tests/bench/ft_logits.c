@@ -13,7 +13,7 @@ int main(int argc, char **argv)
     ft_model *m = NULL;
     ft_pool *pool = NULL;
     ft_nn *nn = NULL;
-    ft_nn_limits limits = {n, n, 0};
+    ft_nn_limits limits = {.tokens = n, .seq_tokens = n};
     uint32_t *ids = ft_new(n, sizeof *ids, &e);
     size_t *at = ft_new(n, sizeof *at, &e);
     float *logits = NULL;

@@ -145,7 +145,7 @@ static void test_agrees_with_training(void **state)
     ft_model *m = golden_model("toy");
     ft_lora *l = golden_lora(m, 4, 0.3);
     ft_pool *pool = golden_pool(1);
-    ft_nn_limits limits = {TOKENS, TOKENS, 0};
+    ft_nn_limits limits = {.tokens = TOKENS, .seq_tokens = TOKENS};
     uint32_t ids[TOKENS];
     uint8_t target[TOKENS] = {0};
     ft_seq seq = {ids, target, TOKENS, 1.0f, 0};

@@ -85,7 +85,7 @@ static void golden_close(struct golden *g)
 static ft_nn *nn_open(const ft_model *m, const ft_lora *l, ft_pool *pool, size_t tokens,
                       size_t longest, int training)
 {
-    ft_nn_limits limits = {tokens, longest, training};
+    ft_nn_limits limits = {.tokens = tokens, .seq_tokens = longest, .training = training};
     ft_nn *nn = NULL;
     ft_err e;
     if (ft_nn_new(&nn, m, l, pool, &limits, &e) < 0)

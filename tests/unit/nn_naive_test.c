@@ -62,7 +62,7 @@ static void check_range(const struct naive *n, const ft_seq *s, const float *gra
 static float *backward(const ft_model *m, const ft_lora *l, ft_pool *pool, const ft_seq *s,
                        double *nll)
 {
-    ft_nn_limits limits = {s->T, s->T, 1};
+    ft_nn_limits limits = {.tokens = s->T, .seq_tokens = s->T, .training = 1};
     ft_nn_step step = {.norm = (double)s->weight};
     float *grads = calloc(l->n_params, sizeof *grads);
     ft_nn *nn = NULL;
@@ -238,7 +238,7 @@ static void rotation_with_divisors(void **state)
 static double masked_loss(const ft_model *m, ft_lora *l, ft_pool *pool, const ft_seq *s,
                           float *grads)
 {
-    ft_nn_limits limits = {s->T, s->T, 1};
+    ft_nn_limits limits = {.tokens = s->T, .seq_tokens = s->T, .training = 1};
     ft_nn_step step = {.norm = (double)s->weight, .dropout = 0.4f, .seed = 3, .step = 9};
     ft_nn *nn = NULL;
     double nll;

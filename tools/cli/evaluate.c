@@ -26,7 +26,7 @@ typedef struct evaluator {
 /* Makes nn take sequences of T tokens. Streams do not say how long their longest example is. */
 static void make_room(evaluator *v, size_t T)
 {
-    ft_nn_limits limits = {v->capacity, 0, 0};
+    ft_nn_limits limits = {.tokens = v->capacity};
     if (v->nn && T <= v->capacity)
         return;
     if (limits.tokens < CHUNK_TOKENS)

@@ -1,0 +1,380 @@
+/* layer.c: one layer, forward and back.
+ *
+ *   x -> rmsnorm -> q, k, v -> rope -> attention -> o -> + -> x2 -> rmsnorm -> gate, up ->
+ *   silu(gate)*up -> down -> + -> x of the next layer
+ *
+ * The last layer computes keys and values of every token, but the rest only at the rows that a loss
+ * is taken of: `rows` below, where the others have all rows. */
+#include "nn/nn_internal.h"
+
+#include <string.h>
+
+/* ---- norms ---- */
+
+struct norms {
+    struct ft_nn *nn;
+    const struct rowset *rows;
+    const float *x, *w, *dh;
+    float *inv, *dx;
+    elem *h;
+};
+
+static size_t token_tasks(const struct rowset *rows)
+{
+    return (rows->n + FT_TILE_TOKENS - 1) / FT_TILE_TOKENS;
+}
+
+static size_t last_token(const struct rowset *rows, size_t task)
+{
+    size_t end = (task + 1) * FT_TILE_TOKENS;
+    return rows->at + (end < rows->n ? end : rows->n);
+}
+
+static void norm_task(void *ctx, size_t task, unsigned worker)
+{
+    const struct norms *s = ctx;
+    struct ft_nn *nn = s->nn;
+    size_t C = nn->m->C;
+    float *h = scratch_of(nn, worker);
+    for (size_t t = s->rows->at + task * FT_TILE_TOKENS; t < last_token(s->rows, task); t++) {
+        s->inv[t] = nn->kern->rmsnorm(s->x + t * C, s->w, nn->m->rms_eps, h, C);
+        nn_put(nn, h, elem_at(nn, s->h, t * C), C);
+    }
+}
+
+/* nn->h = rmsnorm(x) * w, and the inverse rms of each row. */
+static void norm(struct ft_nn *nn, const struct rowset *rows, const float *x, const float *w,
+                 float *inv)
+{
+    struct norms s = {.nn = nn, .rows = rows, .x = x, .w = w, .inv = inv, .h = nn->h};
+    ft_pool_run(nn->pool, token_tasks(rows), norm_task, &s);
+}
+
+static void norm_back_task(void *ctx, size_t task, unsigned worker)
+{
+    const struct norms *s = ctx;
+    size_t C = s->nn->m->C;
+    (void)worker;
+    for (size_t t = s->rows->at + task * FT_TILE_TOKENS; t < last_token(s->rows, task); t++)
+        s->nn->kern->rmsnorm_back(s->dh + t * C, s->x + t * C, s->w, s->inv[t], s->dx + t * C, C);
+}
+
+/* nn->dx += gradient through rmsnorm, given nn->dh. */
+static void norm_back(struct ft_nn *nn, const struct rowset *rows, const float *x, const float *w,
+                      float *inv)
+{
+    struct norms s = {.nn = nn, .rows = rows, .x = x, .w = w, .inv = inv, .dh = nn->dh,
+                      .dx = nn->dx};
+    ft_pool_run(nn->pool, token_tasks(rows), norm_back_task, &s);
+}
+
+/* ---- rows of the last layer ---- */
+
+static void gather_task(void *ctx, size_t row, unsigned worker)
+{
+    struct ft_nn *nn = ctx;
+    size_t C = nn->m->C;
+    (void)worker;
+    memcpy(elem_at(nn, nn->hs, (nn->chosen.at + row) * C),
+           elem_at(nn, nn->h, nn->chosen.source[row] * C), C * nn->type->size);
+}
+
+/* The input of the queries: nn->h, or its chosen rows. */
+static const elem *query_input(struct ft_nn *nn, const struct rowset *rows)
+{
+    if (rows == &nn->all)
+        return nn->h;
+    ft_pool_run(nn->pool, rows->n, gather_task, nn);
+    return nn->hs;
+}
+
+/* Gradients of chosen rows to where they belong among all: dhs is added to dh, and dx spread out.
+ * A row never moves down, so the last goes first. */
+static void scatter(struct ft_nn *nn)
+{
+    size_t C = nn->m->C, at = nn->all.at + nn->all.n;
+    for (size_t i = nn->chosen.n; i-- > 0;) {
+        size_t row = nn->chosen.source[i], from = nn->chosen.at + i;
+        memset(nn->dx + (row + 1) * C, 0, (at - row - 1) * C * sizeof *nn->dx);
+        memmove(nn->dx + row * C, nn->dx + from * C, C * sizeof *nn->dx);
+        nn->kern->axpy(1, nn->dhs + from * C, nn->dh + row * C, C);
+        at = row;
+    }
+    memset(nn->dx + nn->all.at * C, 0, (at - nn->all.at) * C * sizeof *nn->dx);
+}
+
+/* ---- what becomes of a finished tile ---- */
+
+struct finish {
+    const struct rowset *rows;
+    const struct acts *a;
+    const float *residual;
+    float *y;
+    elem *to;
+    size_t width;              /* columns of the whole product */
+    int rotate;
+};
+
+void nn_rope(const struct ft_nn *nn, float *row, size_t position, size_t col, size_t n, int back)
+{
+    size_t D = nn->m->D;
+    const float *angles = nn->rope + position * D;
+    for (size_t c = 0; c < n;) {
+        size_t d = (col + c) % D, part = D - d < n - c ? D - d : n - c;
+        (back ? nn->kern->rope_back : nn->kern->rope)(row + c, angles + d, part);
+        c += part;
+    }
+}
+
+static void put_elems(struct ft_nn *nn, void *ctx, const struct tile *t)
+{
+    const struct finish *f = ctx;
+    for (size_t r = 0; r < t->rows; r++) {
+        float *row = t->y[0] + r * t->ld;
+        if (f->rotate)
+            nn_rope(nn, row, f->rows->position[t->row + r - f->rows->at], t->col, t->cols, 0);
+        nn_put(nn, row, elem_at(nn, f->to, (t->row + r) * f->width + t->col), t->cols);
+    }
+}
+
+static void put_floats(struct ft_nn *nn, void *ctx, const struct tile *t)
+{
+    const struct finish *f = ctx;
+    (void)nn;
+    for (size_t r = 0; r < t->rows; r++)
+        memcpy(f->y + (t->row + r) * f->width + t->col, t->y[0] + r * t->ld,
+               t->cols * sizeof(float));
+}
+
+/* y = residual + tile; the residual of a chosen row stands where that row comes from. */
+static void put_sum(struct ft_nn *nn, void *ctx, const struct tile *t)
+{
+    const struct finish *f = ctx;
+    for (size_t r = 0; r < t->rows; r++) {
+        size_t row = t->row + r, C = nn->m->C;
+        size_t from = f->rows->source && f->residual == f->a->x
+                          ? f->rows->source[row - f->rows->at] : row;
+        const float *x = f->residual + from * C + t->col, *y = t->y[0] + r * t->ld;
+        float *to = f->y + row * C + t->col;
+        for (size_t c = 0; c < t->cols; c++)
+            to[c] = x[c] + y[c];
+    }
+}
+
+static void put_swiglu(struct ft_nn *nn, void *ctx, const struct tile *t)
+{
+    const struct finish *f = ctx;
+    for (size_t r = 0; r < t->rows; r++) {
+        size_t at = (t->row + r) * nn->m->F + t->col;
+        const float *gate = t->y[0] + r * t->ld, *up = t->y[1] + r * t->ld;
+        nn->kern->swiglu(gate, up, t->spare, t->cols);
+        nn_put(nn, t->spare, elem_at(nn, nn->act, at), t->cols);
+        nn_put(nn, gate, elem_at(nn, f->a->gate, at), t->cols);
+        nn_put(nn, up, elem_at(nn, f->a->up, at), t->cols);
+    }
+}
+
+/* From a tile of dact: dgate, dup, and act again for the gradient of down's A. */
+static void put_swiglu_back(struct ft_nn *nn, void *ctx, const struct tile *t)
+{
+    const struct finish *f = ctx;
+    float *gate = t->spare, *up = gate + t->cols, *dgate = up + t->cols, *dup = dgate + t->cols;
+    float *act = dup + t->cols;
+    for (size_t r = 0; r < t->rows; r++) {
+        size_t at = (t->row + r) * nn->m->F + t->col;
+        nn_get(nn, elem_at(nn, f->a->gate, at), gate, t->cols);
+        nn_get(nn, elem_at(nn, f->a->up, at), up, t->cols);
+        nn->kern->swiglu_back(t->y[0] + r * t->ld, gate, up, dgate, dup, t->cols);
+        nn->kern->swiglu(gate, up, act, t->cols);
+        nn_put(nn, dgate, elem_at(nn, nn->dgate, at), t->cols);
+        nn_put(nn, dup, elem_at(nn, nn->dup, at), t->cols);
+        nn_put(nn, act, elem_at(nn, nn->act, at), t->cols);
+    }
+}
+
+/* ---- forward ---- */
+
+static size_t outputs(const struct ft_nn *nn, size_t layer, enum ft_target t)
+{
+    return nn->m->layers[layer].w[t].rows;
+}
+
+/* q, k or v of some rows. */
+static void project(struct ft_nn *nn, const struct rowset *rows, size_t layer, const elem *h,
+                    const enum ft_target *t, size_t n, const struct acts *a)
+{
+    struct product p[3] = {0};
+    struct finish f[3];
+    nn_lora_down(nn, rows, layer, t, n, h, a);
+    for (size_t i = 0; i < n; i++) {
+        size_t cols = outputs(nn, layer, t[i]);
+        f[i] = (struct finish){.rows = rows, .width = cols, .rotate = t[i] != FT_V,
+                               .to = t[i] == FT_Q ? a->q : t[i] == FT_K ? a->k : a->v};
+        p[i] = (struct product){.n_out = 1, .cols = cols, .finish = put_elems, .ctx = &f[i],
+                                .layer = layer};
+        nn_linear_terms(nn, layer, t[i], h, a, &p[i].out[0]);
+    }
+    nn_products(nn, rows, p, n);
+}
+
+static void attend(struct ft_nn *nn, size_t l, struct acts *a)
+{
+    static const enum ft_target qkv[] = {FT_Q, FT_K, FT_V};
+    const struct rowset *rows = rows_of_layer(nn, l);
+    size_t kv = nn->m->H_kv * nn->m->D, bytes = nn->all.n * kv * nn->type->size;
+    norm(nn, &nn->all, a->x, nn->m->layers[l].attn_norm, a->inv1);
+    if (rows == &nn->all) {
+        project(nn, rows, l, nn->h, qkv, 3, a);
+    } else {
+        project(nn, rows, l, query_input(nn, rows), qkv, 1, a);
+        project(nn, &nn->all, l, nn->h, qkv + 1, 2, a);
+    }
+    if (nn->in_prefixes) {
+        memcpy(nn->prefix_k[l], elem_at(nn, a->k, nn->all.at * kv), bytes);
+        memcpy(nn->prefix_v[l], elem_at(nn, a->v, nn->all.at * kv), bytes);
+    }
+    nn_attention(nn, l, rows, a);
+}
+
+/* y = residual + x W^T of o or down. */
+static void project_back(struct ft_nn *nn, size_t l, enum ft_target t, const elem *x,
+                         const struct acts *a, const float *residual, float *y)
+{
+    const struct rowset *rows = rows_of_layer(nn, l);
+    struct finish f = {.rows = rows, .a = a, .residual = residual, .y = y};
+    struct product p = {.n_out = 1, .cols = nn->m->C, .finish = put_sum, .ctx = &f, .layer = l};
+    nn_lora_down(nn, rows, l, &t, 1, x, a);
+    nn_linear_terms(nn, l, t, x, a, &p.out[0]);
+    nn_products(nn, rows, &p, 1);
+}
+
+static void gate_and_up(struct ft_nn *nn, size_t l, const struct acts *a)
+{
+    static const enum ft_target t[] = {FT_GATE, FT_UP};
+    const struct rowset *rows = rows_of_layer(nn, l);
+    struct finish f = {.rows = rows, .a = a};
+    struct product p = {.n_out = 2, .cols = nn->m->F, .finish = put_swiglu, .ctx = &f, .layer = l};
+    norm(nn, rows, a->x2, nn->m->layers[l].mlp_norm, a->inv2);
+    nn_lora_down(nn, rows, l, t, 2, nn->h, a);
+    for (size_t i = 0; i < 2; i++)
+        nn_linear_terms(nn, l, t[i], nn->h, a, &p.out[i]);
+    nn_products(nn, rows, &p, 1);
+}
+
+void nn_layer_forward(struct ft_nn *nn, size_t l, float *x_next)
+{
+    struct acts *a = &nn->acts[l];
+    attend(nn, l, a);
+    project_back(nn, l, FT_O, a->att, a, a->x, a->x2);
+    gate_and_up(nn, l, a);
+    project_back(nn, l, FT_DOWN, nn->act, a, a->x2, x_next);
+}
+
+/* Computes again what was not kept. */
+static void recompute(struct ft_nn *nn, size_t l)
+{
+    static const enum ft_target o = FT_O, down = FT_DOWN;
+    const struct rowset *rows = rows_of_layer(nn, l);
+    struct acts *a = &nn->acts[l];
+    if (nn->limits.recompute == FT_RECOMPUTE_NONE)
+        return;
+    attend(nn, l, a);
+    if (nn->limits.recompute == FT_RECOMPUTE_ATTENTION) {
+        nn_lora_down(nn, rows, l, &o, 1, a->att, a);
+        return;
+    }
+    project_back(nn, l, FT_O, a->att, a, a->x, a->x2);
+    gate_and_up(nn, l, a);
+    nn_lora_down(nn, rows, l, &down, 1, nn->act, a);
+}
+
+/* ---- backward ---- */
+
+/* Passes gradients through matrices that share their input: du, then the input's gradient tile by
+ * tile to finish (NULL: not wanted), then the gradients of A and B. */
+static void back(struct ft_nn *nn, const struct rowset *rows, const struct linear_back *b,
+                 size_t cols, void (*finish)(struct ft_nn *, void *, const struct tile *),
+                 struct finish *f, float *grads)
+{
+    struct product p = {.n_out = 1, .cols = cols, .finish = finish, .ctx = f, .layer = b->layer};
+    if (nn->lora)
+        nn_lora_du(nn, rows, b);
+    if (finish) {
+        nn_linear_back_terms(nn, b, &p.out[0]);
+        nn_products(nn, rows, &p, 1);
+    }
+    if (nn->lora)
+        nn_lora_gradients(nn, rows, b, grads);
+}
+
+static void operand_task(void *ctx, size_t row, unsigned worker)
+{
+    struct ft_nn *nn = ctx;
+    size_t C = nn->m->C, at = (nn->all.at + row) * C;
+    (void)worker;
+    nn_put(nn, nn->dx + at, elem_at(nn, nn->dy, at), C);
+}
+
+/* nn->dy = nn->dx as an operand. */
+static void dx_as_operand(struct ft_nn *nn, const struct rowset *rows)
+{
+    if (nn->bf16)
+        ft_pool_run(nn->pool, rows->n, operand_task, nn);
+}
+
+static void mlp_backward(struct ft_nn *nn, size_t l, const struct acts *a, float *grads)
+{
+    const struct rowset *rows = rows_of_layer(nn, l);
+    const ft_layer *w = &nn->m->layers[l];
+    struct linear_back down = {l, 1, {FT_DOWN}, nn->act, {nn->dy}, a};
+    struct linear_back gate_up = {l, 2, {FT_GATE, FT_UP}, nn->h, {nn->dgate, nn->dup}, a};
+    struct finish f = {.rows = rows, .a = a, .y = nn->dh, .width = nn->m->C};
+    dx_as_operand(nn, rows);
+    back(nn, rows, &down, nn->m->F, put_swiglu_back, &f, grads);
+    norm(nn, rows, a->x2, w->mlp_norm, a->inv2);
+    back(nn, rows, &gate_up, nn->m->C, put_floats, &f, grads);
+    norm_back(nn, rows, a->x2, w->mlp_norm, a->inv2);
+}
+
+static void attention_backward(struct ft_nn *nn, size_t l, const struct acts *a, float *grads)
+{
+    const struct rowset *rows = rows_of_layer(nn, l);
+    size_t width = nn->m->H * nn->m->D;
+    struct linear_back o = {l, 1, {FT_O}, a->att, {nn->dy}, a};
+    struct finish f = {.rows = rows, .a = a, .to = nn->datt, .width = width};
+    dx_as_operand(nn, rows);
+    back(nn, rows, &o, width, put_elems, &f, grads);
+    nn_attention_back(nn, l, rows, a);
+}
+
+/* The first layer's input is not wanted by anybody. */
+static void input_backward(struct ft_nn *nn, size_t l, const struct acts *a, float *grads)
+{
+    const struct rowset *rows = rows_of_layer(nn, l);
+    void (*finish)(struct ft_nn *, void *, const struct tile *) = l > 0 ? put_floats : NULL;
+    struct finish f = {.rows = &nn->all, .a = a, .y = nn->dh, .width = nn->m->C};
+    struct linear_back qkv = {l, 3, {FT_Q, FT_K, FT_V}, nn->h, {nn->dq, nn->dk, nn->dv}, a};
+    norm(nn, &nn->all, a->x, nn->m->layers[l].attn_norm, a->inv1);
+    if (rows == &nn->all) {
+        back(nn, rows, &qkv, nn->m->C, finish, &f, grads);
+    } else {
+        struct linear_back q = {l, 1, {FT_Q}, query_input(nn, rows), {nn->dq}, a};
+        struct linear_back kv = {l, 2, {FT_K, FT_V}, nn->h, {nn->dk, nn->dv}, a};
+        struct finish fq = {.rows = rows, .a = a, .y = nn->dhs, .width = nn->m->C};
+        back(nn, rows, &q, nn->m->C, finish, &fq, grads);
+        back(nn, &nn->all, &kv, nn->m->C, finish, &f, grads);
+        if (l > 0)
+            scatter(nn);
+    }
+    if (l > 0)
+        norm_back(nn, &nn->all, a->x, nn->m->layers[l].attn_norm, a->inv1);
+}
+
+void nn_layer_backward(struct ft_nn *nn, size_t l, float *grads)
+{
+    const struct acts *a = &nn->acts[l];
+    recompute(nn, l);
+    mlp_backward(nn, l, a, grads);
+    attention_backward(nn, l, a, grads);
+    input_backward(nn, l, a, grads);
+}
