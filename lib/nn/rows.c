@@ -106,7 +106,7 @@ static void lay_out(struct ft_nn *nn)
         keys += x->P + x->T;
         pairs += (x->P + x->T + 1) & ~(size_t)1;
         for (size_t t = 0; t < x->T; t++) {
-            if (t + 1 < x->T && x->seq->target[t + 1])
+            if (t + 1 < x->T && x->seq->target && x->seq->target[t + 1])
                 add_row(&nn->chosen, u, x->P + t, at + nn->all.n);
             add_row(&nn->all, u, x->P + t, 0);
         }

@@ -28,7 +28,7 @@
 
 typedef struct ft_seq {
     const uint32_t *ids;        /* T ids below V                                              */
-    const uint8_t *target;      /* T bytes: 1 = ids[i] is predicted; target[0] is 0           */
+    const uint8_t *target;      /* T bytes: 1 = ids[i] is predicted; target[0] is 0. NULL: none */
     size_t T;
     float weight;               /* of each of its targets in the loss                         */
     uint64_t key;               /* the example's number, for dropout's counter                */

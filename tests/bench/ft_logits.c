@@ -23,7 +23,7 @@ int main(int argc, char **argv)
         ids[i] = (uint32_t)strtoul(argv[i + 2], NULL, 10);
         at[i] = i;
     }
-    ft_seq seq = {ids, NULL, n, 1, 0};
+    ft_seq seq = {.ids = ids, .T = n, .weight = 1};
     if (ft_model_open(&m, argv[1], &e) < 0 || ft_pool_new(&pool, 0, &e) < 0 ||
         ft_nn_new(&nn, m, NULL, pool, &limits, &e) < 0 ||
         !(logits = ft_new(n, m->V * sizeof *logits, &e)) ||

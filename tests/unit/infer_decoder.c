@@ -148,7 +148,7 @@ static void test_agrees_with_training(void **state)
     ft_nn_limits limits = {.tokens = TOKENS, .seq_tokens = TOKENS};
     uint32_t ids[TOKENS];
     uint8_t target[TOKENS] = {0};
-    ft_seq seq = {ids, target, TOKENS, 1.0f, 0};
+    ft_seq seq = {.ids = ids, .target = target, .T = TOKENS, .weight = 1.0f};
     size_t last = TOKENS - 1;
     float a[TOY_V], b[TOY_V];
     ft_nn *nn = NULL;

@@ -274,7 +274,7 @@ static void what_is_over_a_limit_or_not_finite_is_refused(void **state)
     float *grads = calloc(l->n_params, sizeof *grads);
     uint32_t bad[3] = {1, (uint32_t)m->V, 2};
     uint8_t target[3] = {0, 1, 1};
-    ft_seq outside = {bad, target, 3, 1, 9};
+    ft_seq outside = {.ids = bad, .target = target, .T = 3, .weight = 1, .key = 9};
     double nll[3];
     ft_err e;
     (void)state;

@@ -23,7 +23,7 @@ static void make_sample(struct sample *s, size_t T, size_t V)
     }
     if (T > 1)
         s->target[T - 1] = 1;
-    s->seq = (ft_seq){s->ids, s->target, T, 1.5f, T};
+    s->seq = (ft_seq){.ids = s->ids, .target = s->target, .T = T, .weight = 1.5f, .key = T};
 }
 
 /* The derivative of the loss along direction d within elements [from, to), by central
