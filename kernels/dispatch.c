@@ -56,6 +56,13 @@ static ft_kernels avx2_of(ft_kernels k)
     k.adamw = ft_k_adamw_avx2;
     k.gemm_f32 = ft_k_gemm_f32_avx2;
     k.gemm_bf16 = ft_k_gemm_bf16_avx2;
+    k.pack_rows_bf16 = ft_k_pack_rows_bf16_avx2;
+    k.pack_cols_bf16 = ft_k_pack_cols_bf16_avx2;
+    k.to_bf16 = ft_k_to_bf16_avx2;
+    k.softmax_tile_f32 = ft_k_softmax_tile_f32_avx2;
+    k.softmax_tile_bf16 = ft_k_softmax_tile_bf16_avx2;
+    k.softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_avx2;
+    k.softmax_tile_back_bf16 = ft_k_softmax_tile_back_bf16_avx2;
     return k;
 }
 

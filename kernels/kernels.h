@@ -90,7 +90,9 @@ typedef struct ft_kernels {
     void (*pack_cols_f32)(const void *src, size_t lds, size_t n, size_t k, void *panel);
     void (*pack_rows_bf16)(const void *src, size_t lds, size_t n, size_t k, void *panel);
     void (*pack_cols_bf16)(const void *src, size_t lds, size_t n, size_t k, void *panel);
-    void (*to_bf16)(const float *src, uint16_t *dst, size_t n);    /* to nearest, ties to even */
+    /* To nearest, ties to even; NaN stays NaN. A denormal may become zero of its sign: the
+     * instructions of the wide families (these products' and attention's too) take it for that. */
+    void (*to_bf16)(const float *src, uint16_t *dst, size_t n);
 
     /* ---- attention, one tile of scores at a time, keys by queries ----
      *

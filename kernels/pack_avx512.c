@@ -11,10 +11,12 @@ void ft_k_to_bf16_avx512(const float *src, uint16_t *dst, size_t n)
     for (; i + 32 <= n; i += 32)
         _mm512_storeu_si512(dst + i, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(src + i + 16),
                                                                  _mm512_loadu_ps(src + i)));
-    for (; i + 16 <= n; i += 16)
-        _mm256_storeu_si256((__m256i *)(void *)(dst + i),
-                            (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(src + i)));
-    ft_k_to_bf16_ref(src + i, dst + i, n - i);
+    /* The same instruction for the rest: what it does to denormals must not depend on the place. */
+    for (; i < n; i += 16) {
+        __mmask16 here = (__mmask16)(n - i < 16 ? 0xffff >> (16 - (n - i)) : 0xffff);
+        __m512 x = _mm512_maskz_loadu_ps(here, src + i);
+        _mm256_mask_storeu_epi16(dst + i, here, (__m256i)_mm512_cvtneps_pbh(x));
+    }
 }
 
 /* Transposes 16 x 16 words of 32 bits in four rounds of exchanges at distances 1, 2, 4, 8. */
@@ -50,8 +52,9 @@ INLINE void transpose16(__m512i r[16])
         r[i] = t[i];
 }
 
-/* Sixteen source rows by all of k into columns [j, j + 16) of the panel. */
-INLINE void pack_strip(const uint16_t *src, size_t lds, size_t k, size_t width, uint16_t *panel)
+/* n <= 16 source rows by all of k into sixteen columns of the panel. */
+INLINE void pack_strip(const uint16_t *src, size_t lds, size_t n, size_t k, size_t width,
+                       uint16_t *panel)
 {
     for (size_t p = 0; p < k; p += 32) {
         size_t left = k - p < 32 ? k - p : 32;
@@ -59,7 +62,8 @@ INLINE void pack_strip(const uint16_t *src, size_t lds, size_t k, size_t width, 
         __m512i r[16];
 #pragma GCC unroll 16
         for (size_t i = 0; i < 16; i++)
-            r[i] = _mm512_maskz_loadu_epi16(here, src + i * lds + p);
+            r[i] = i < n ? _mm512_maskz_loadu_epi16(here, src + i * lds + p)
+                         : _mm512_setzero_si512();
         transpose16(r);
 #pragma GCC unroll 16
         for (size_t i = 0; i < 16; i++)
@@ -70,13 +74,13 @@ INLINE void pack_strip(const uint16_t *src, size_t lds, size_t k, size_t width, 
 
 void ft_k_pack_rows_bf16_avx512(const void *src, size_t lds, size_t n, size_t k, void *panel)
 {
-    size_t width = FT_PANEL_WIDTH(n);
-    if (n % 16) {
-        ft_k_pack_rows_bf16_ref(src, lds, n, k, panel);
-        return;
-    }
-    for (size_t j = 0; j < n; j += 16)
-        pack_strip((const uint16_t *)src + j * lds, lds, k, width, (uint16_t *)panel + 2 * j);
+    const uint16_t *x = src;
+    uint16_t *to = panel;
+    size_t width = FT_PANEL_WIDTH(n), j = 0;
+    for (; j + 16 <= n; j += 16)
+        pack_strip(x + j * lds, lds, 16, k, width, to + 2 * j);
+    if (j < n)
+        pack_strip(x + j * lds, lds, n - j, k, width, to + 2 * j);
 }
 
 void ft_k_pack_cols_bf16_avx512(const void *src, size_t lds, size_t n, size_t k, void *panel)
