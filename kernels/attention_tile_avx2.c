@@ -1,5 +1,5 @@
-/* attention_tile_avx2.c: as attention_tile_ref.c, eight queries in a register, two keys (a pair of a
- * bf16 panel) at a time. */
+/* attention_tile_avx2.c: as attention_tile_ref.c, eight queries in a register, two keys (a pair of
+ * a bf16 panel) at a time. */
 #include "kernels/bf16_avx2.h"
 #include "kernels/exp_avx2.h"
 #include "kernels/kernels_internal.h"

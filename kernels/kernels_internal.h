@@ -100,4 +100,17 @@ FT_K(softmax_tile_bf16, avx512);
 FT_K(softmax_tile_back_f32, avx512);
 FT_K(softmax_tile_back_bf16, avx512);
 
+FT_K(quantise_row_s8, ref);
+FT_K(pack_rows_s8, ref);
+FT_K(pack_cols_s8, ref);
+FT_K(gemm_s8, ref);
+FT_K(quantise_row_s8, avx2);
+FT_K(pack_rows_s8, avx2);
+FT_K(pack_cols_s8, avx2);
+FT_K(gemm_s8, avx2);
+FT_K(quantise_row_s8, avx512);
+FT_K(pack_rows_s8, avx512);
+FT_K(pack_cols_s8, avx512);
+FT_K(gemm_s8, avx512);
+
 #endif

@@ -1,6 +1,7 @@
 /* pack_avx2.c: packing of bf16 panels and conversion to bf16, as gemm_ref.c, the same bits. */
 #include "kernels/bf16_avx2.h"
 #include "kernels/kernels_internal.h"
+#include "kernels/transpose_avx2.h"
 
 #include <string.h>
 
@@ -25,32 +26,6 @@ void ft_k_to_bf16_avx2(const float *src, uint16_t *dst, size_t n)
     ft_k_to_bf16_ref(src + i, dst + i, n - i);
 }
 
-/* Transposes 8 x 8 words of 32 bits. */
-INLINE void transpose8(__m256i r[8])
-{
-    __m256i t[8];
-#pragma GCC unroll 4
-    for (int i = 0; i < 8; i += 2) {
-        t[i] = _mm256_unpacklo_epi32(r[i], r[i + 1]);
-        t[i + 1] = _mm256_unpackhi_epi32(r[i], r[i + 1]);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < 8; i += 4) {
-        r[i] = _mm256_unpacklo_epi64(t[i], t[i + 2]);
-        r[i + 1] = _mm256_unpackhi_epi64(t[i], t[i + 2]);
-        r[i + 2] = _mm256_unpacklo_epi64(t[i + 1], t[i + 3]);
-        r[i + 3] = _mm256_unpackhi_epi64(t[i + 1], t[i + 3]);
-    }
-#pragma GCC unroll 4
-    for (int c = 0; c < 4; c++) {
-        t[c] = _mm256_permute2x128_si256(r[c], r[c + 4], 0x20);
-        t[c + 4] = _mm256_permute2x128_si256(r[c], r[c + 4], 0x31);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++)
-        r[i] = t[i];
-}
-
 /* The last elements of a row, zeros behind them. */
 INLINE __m256i load_some(const uint16_t *p, size_t n)
 {
@@ -71,7 +46,7 @@ INLINE void pack_strip(const uint16_t *src, size_t lds, size_t n, size_t k, size
 #pragma GCC unroll 8
         for (size_t i = 0; i < 8; i++)
             r[i] = i < n ? load_some(src + i * lds + p, left) : _mm256_setzero_si256();
-        transpose8(r);
+        ft_transpose8(r);
 #pragma GCC unroll 8
         for (size_t i = 0; i < 8; i++)
             if (2 * i < left)
