@@ -65,7 +65,7 @@ INLINE void block(const size_t MR, const size_t NV, size_t k, const uint16_t *a,
                            const uint16_t *panel, float *c, size_t ldc, int add, __mmask16 tail) \
     { \
         while (m > 0) { \
-            size_t rows = m < MR ? m : MR; \
+            size_t rows = m < (MR) ? m : (MR); \
             switch (rows) { CASES(NV); } \
             a += rows * lda; \
             c += rows * ldc; \

@@ -80,7 +80,7 @@ INLINE void block(const size_t MR, const size_t NV, size_t k, const uint8_t *a, 
                            const int8_t *panel, scales s, float *c, size_t ldc, int add) \
     { \
         while (m > 0) { \
-            size_t rows = m < MR ? m : MR; \
+            size_t rows = m < (MR) ? m : (MR); \
             switch (rows) { CASES(NV); } \
             a += rows * lda; \
             c += rows * ldc; \

@@ -101,8 +101,8 @@ typedef struct ft_kernels {
      * 0. A NaN or an infinity makes the scale NaN and every q 0, so that it reaches all of C that
      * depends on it. All families give the same bits.
      *
-     * A row of A holds q + 128, bytes without sign, as vpdpbusd wants; a panel holds q, by groups of
-     * four rows, (k + 3) / 4 groups, in a group column after column, what is missing zero:
+     * A row of A holds q + 128, bytes without sign, as vpdpbusd wants; a panel holds q, by groups
+     * of four rows, (k + 3) / 4 groups, in a group column after column, what is missing zero:
      *
      *     b[0][0] b[1][0] b[2][0] b[3][0] | b[0][1] b[1][1] b[2][1] b[3][1] | …
      *
@@ -113,9 +113,9 @@ typedef struct ft_kernels {
                          float *scale, int32_t *offset);
     void (*pack_cols_s8)(const float *src, size_t lds, size_t n, size_t k, void *panel,
                          float *scale, int32_t *offset);
-    /* C [m x n] (+)= ((float)(sum of products - offset[j]) * a_scale[i]) * scale[j]. k is a multiple
-     * of 4 (a caller with another k has any bytes at the end of each row of A) and at most 65536, up
-     * to which the sum is exact. lda in bytes. */
+    /* C [m x n] (+)= ((float)(sum of products - offset[j]) * a_scale[i]) * scale[j]. k is a
+     * multiple of 4 (a caller with another k has any bytes at the end of each row of A) and at most
+     * 65536, up to which the sum is exact. lda in bytes. */
     void (*gemm_s8)(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
                     const float *a_scale, const void *panel, const float *scale,
                     const int32_t *offset, float *c, size_t ldc, int add);

@@ -26,7 +26,7 @@ INLINE void pack_strip(const uint16_t *src, size_t lds, size_t n, size_t k, size
 {
     for (size_t p = 0; p < k; p += 32) {
         size_t left = k - p < 32 ? k - p : 32;
-        __mmask32 here = (__mmask32)(0xffffffffu >> (32 - left));
+        __mmask32 here = left < 32 ? (1u << left) - 1 : ~0u;
         __m512i r[16];
 #pragma GCC unroll 16
         for (size_t i = 0; i < 16; i++)

@@ -63,7 +63,7 @@ float ft_k_quantise_row_s8_avx512(const float *x, uint8_t *q, size_t n)
     }
     for (size_t i = 0; i < n; i += 64) {
         size_t left = n - i;
-        __mmask64 here = left < 64 ? ~0ull >> (64 - left) : ~0ull;
+        __mmask64 here = left < 64 ? (1ull << left) - 1 : ~0ull;
         __m512i bytes = _mm512_permutexvar_epi32(order, quantised(x + i, left, by));
         _mm512_mask_storeu_epi8(q + i, here, _mm512_xor_si512(bytes, _mm512_set1_epi8(-128)));
     }

@@ -43,7 +43,7 @@ static float expected(const float *x, size_t step, size_t n, int8_t *q)
     return bad ? NAN : max < 0x1p-100f ? 0 : max / 127;
 }
 
-/* Numbers with one of the surprises: sizes at the ends of float, ties, none, zeros, NaN, infinity. */
+/* Numbers with a surprise: sizes at the ends of float, ties, zeros, NaN, infinity. */
 enum { KINDS = 9 };
 static float strange(size_t kind, size_t which, size_t i, size_t n)
 {
@@ -143,9 +143,9 @@ static float product(const uint8_t *a, const int8_t *panel, size_t width, size_t
 
 static void check_product(const ft_kernels *f, size_t m, size_t n, size_t k, size_t shift)
 {
-    size_t lda = k + 3 * shift, ldc = n + shift, width = FT_PANEL_WIDTH(n), apart = matrix(m, lda, k);
+    size_t lda = k + 3 * shift, ldc = n + shift, width = FT_PANEL_WIDTH(n);
     int extreme = (m + k) % 3 == 0, add = (int)((m + n + k / 4) % 2);
-    const uint8_t *a = random_bytes(&in, apart, shift, 1, extreme);
+    const uint8_t *a = random_bytes(&in, matrix(m, lda, k), shift, 1, extreme);
     const int8_t *panel = random_bytes(&packed, k * width, shift, 2, extreme);
     const float *row = fill(&in2, m, shift, 3, 0.1), *column = fill(&in3, n, shift, 4, 0.1);
     int32_t *offset = area_take(&in4, n * sizeof *offset, 0);
