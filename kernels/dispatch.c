@@ -58,6 +58,8 @@ static ft_kernels avx2_of(ft_kernels k)
     k.adamw = ft_k_adamw_avx2;
     k.gemm_f32 = ft_k_gemm_f32_avx2;
     k.gemm_bf16 = ft_k_gemm_bf16_avx2;
+    k.pack_rows_f32 = ft_k_pack_rows_f32_avx2;
+    k.pack_cols_f32 = ft_k_pack_cols_f32_avx2;
     k.pack_rows_bf16 = ft_k_pack_rows_bf16_avx2;
     k.pack_cols_bf16 = ft_k_pack_cols_bf16_avx2;
     k.to_bf16 = ft_k_to_bf16_avx2;
@@ -90,7 +92,6 @@ static ft_kernels avx512_of(ft_kernels k)
     k.gemm_f32 = ft_k_gemm_f32_avx512;
     k.gemm_bf16 = ft_k_gemm_bf16_avx512;
     k.pack_rows_bf16 = ft_k_pack_rows_bf16_avx512;
-    k.pack_cols_bf16 = ft_k_pack_cols_bf16_avx512;
     k.to_bf16 = ft_k_to_bf16_avx512;
     k.quantise_row_s8 = ft_k_quantise_row_s8_avx512;
     k.pack_rows_s8 = ft_k_pack_rows_s8_avx512;

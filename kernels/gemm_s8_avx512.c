@@ -5,6 +5,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+enum { LINE = 64 };               /* bytes of a cache line */
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* sum += products of x, without sign, and b, with sign. Not the intrinsic: gcc 12 copies its sums
@@ -38,9 +40,10 @@ INLINE void put(float *to, __m512i sum, float row, const scales *s, size_t at, _
     _mm512_mask_storeu_ps(to, m, v);
 }
 
-/* C [MR x 16 NV] (+)= A [MR x k] panel. */
+/* C [MR x 16 NV] (+)= A [MR x k] panel. The rows of the next block, `ahead` of these, are fetched
+ * meanwhile. */
 INLINE void block(const size_t MR, const size_t NV, size_t k, const uint8_t *a, size_t lda,
-                  const int8_t *panel, const scales *s, float *c, size_t ldc, int add)
+                  size_t ahead, const int8_t *panel, const scales *s, float *c, size_t ldc, int add)
 {
     __m512i sum[24];
 #pragma GCC unroll 24
@@ -48,6 +51,10 @@ INLINE void block(const size_t MR, const size_t NV, size_t k, const uint8_t *a, 
         sum[i] = _mm512_setzero_si512();
     for (size_t p = 0; p < k; p += 4, panel += 64 * NV) {
         __m512i b[4];
+        if (p % LINE == 0)
+#pragma GCC unroll 24
+            for (size_t r = 0; r < MR; r++)
+                _mm_prefetch((const char *)(a + r * lda + p + ahead), _MM_HINT_T0);
 #pragma GCC unroll 4
         for (size_t v = 0; v < NV; v++)
             b[v] = _mm512_loadu_si512(panel + 64 * v);
@@ -68,7 +75,7 @@ INLINE void block(const size_t MR, const size_t NV, size_t k, const uint8_t *a, 
 }
 
 #define ROWS(MR, NV) \
-    case MR: block(MR, NV, k, a, lda, panel, &s, c, ldc, add); break
+    case MR: block(MR, NV, k, a, lda, ahead, panel, &s, c, ldc, add); break
 #define ROWS_TO_6(NV) \
     ROWS(1, NV); ROWS(2, NV); ROWS(3, NV); ROWS(4, NV); ROWS(5, NV); ROWS(6, NV)
 #define ROWS_TO_8(NV) ROWS_TO_6(NV); ROWS(7, NV); ROWS(8, NV)
@@ -80,7 +87,7 @@ INLINE void block(const size_t MR, const size_t NV, size_t k, const uint8_t *a, 
                            const int8_t *panel, scales s, float *c, size_t ldc, int add) \
     { \
         while (m > 0) { \
-            size_t rows = m < (MR) ? m : (MR); \
+            size_t rows = m < (MR) ? m : (MR), ahead = m - rows >= rows ? rows * lda : 0; \
             switch (rows) { CASES(NV); } \
             a += rows * lda; \
             c += rows * ldc; \

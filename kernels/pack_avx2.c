@@ -1,5 +1,6 @@
-/* pack_avx2.c: packing of bf16 panels and conversion to bf16, as gemm_ref.c, the same bits. */
+/* pack_avx2.c: packing of panels and conversion to bf16, as gemm_ref.c, the same bits. */
 #include "kernels/bf16_avx2.h"
+#include "kernels/exp_avx2.h"
 #include "kernels/kernels_internal.h"
 #include "kernels/transpose_avx2.h"
 
@@ -78,4 +79,43 @@ void ft_k_pack_cols_bf16_avx2(const void *src, size_t lds, size_t n, size_t k, v
             store(to, _mm256_permute2x128_si256(low, high, 0x20));
             store(to + 16, _mm256_permute2x128_si256(low, high, 0x31));
         }
+}
+
+/* n <= 8 source rows of floats by all of k into eight columns of the panel. */
+INLINE void pack_strip_f32(const float *src, size_t lds, size_t n, size_t k, size_t width,
+                           float *panel)
+{
+    for (size_t p = 0; p < k; p += 8) {
+        __m256i r[8];
+#pragma GCC unroll 8
+        for (size_t i = 0; i < 8; i++)
+            r[i] = i < n ? _mm256_castps_si256(ft_load_avx2(src + i * lds + p, k - p, 0))
+                         : _mm256_setzero_si256();
+        ft_transpose8(r);
+#pragma GCC unroll 8
+        for (size_t i = 0; i < 8; i++)
+            if (p + i < k)
+                _mm256_storeu_ps(panel + (p + i) * width, _mm256_castsi256_ps(r[i]));
+    }
+}
+
+void ft_k_pack_rows_f32_avx2(const void *src, size_t lds, size_t n, size_t k, void *panel)
+{
+    const float *x = src;
+    size_t width = FT_PANEL_WIDTH(n);
+    for (size_t j = 0; j < width; j += 8) {
+        size_t rows = j >= n ? 0 : n - j < 8 ? n - j : 8;
+        pack_strip_f32(rows ? x + j * lds : x, lds, rows, k, width, (float *)panel + j);
+    }
+}
+
+void ft_k_pack_cols_f32_avx2(const void *src, size_t lds, size_t n, size_t k, void *panel)
+{
+    const float *x = src;
+    float *to = panel;
+    size_t width = FT_PANEL_WIDTH(n);
+    for (size_t p = 0; p < k; p++)
+        for (size_t j = 0; j < width; j += 8, to += 8)
+            _mm256_storeu_ps(to, j < n ? ft_load_avx2(x + p * lds + j, n - j, 0)
+                                       : _mm256_setzero_ps());
 }

@@ -1,4 +1,5 @@
-/* pack_avx512.c: packing of bf16 panels and conversion to bf16, as gemm_ref.c. */
+/* pack_avx512.c: packing of bf16 rows and conversion to bf16, as gemm_ref.c. Packing of columns and
+ * of floats only moves memory: pack_avx2.c is as fast. */
 #include "kernels/kernels_internal.h"
 #include "kernels/transpose_avx512.h"
 
@@ -49,24 +50,4 @@ void ft_k_pack_rows_bf16_avx512(const void *src, size_t lds, size_t n, size_t k,
         pack_strip(x + j * lds, lds, 16, k, width, to + 2 * j);
     if (j < n)
         pack_strip(x + j * lds, lds, n - j, k, width, to + 2 * j);
-}
-
-void ft_k_pack_cols_bf16_avx512(const void *src, size_t lds, size_t n, size_t k, void *panel)
-{
-    const __m512i turns = _mm512_set_epi16(
-        31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4,
-        19, 3, 18, 2, 17, 1, 16, 0);
-    const uint16_t *x = src;
-    uint16_t *to = panel;
-    size_t width = FT_PANEL_WIDTH(n);
-    for (size_t p = 0; p < k; p += 2)
-        for (size_t j = 0; j < width; j += 16, to += 32) {
-            size_t left = n - j < 16 ? n - j : 16;
-            __mmask16 here = (__mmask16)(0xffff >> (16 - left));
-            __m256i a = _mm256_maskz_loadu_epi16(here, x + p * lds + j);
-            __m256i b = p + 1 < k ? _mm256_maskz_loadu_epi16(here, x + (p + 1) * lds + j)
-                                  : _mm256_setzero_si256();
-            __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
-            _mm512_storeu_si512(to, _mm512_permutexvar_epi16(turns, both));
-        }
 }
