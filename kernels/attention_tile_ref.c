@@ -1,4 +1,4 @@
-/* attention_tile_ref.c: softmax of one tile of attention's scores, keys by queries; see kernels.h. */
+/* attention_tile_ref.c: softmax of a tile of attention's scores, keys by queries; see kernels.h. */
 #include "kernels/bf16_ref.h"
 #include "kernels/exp_ref.h"
 #include "kernels/kernels_internal.h"

@@ -25,6 +25,8 @@ static const ft_kernels ref = {
     .pack_rows_bf16 = ft_k_pack_rows_bf16_ref,
     .pack_cols_bf16 = ft_k_pack_cols_bf16_ref,
     .to_bf16 = ft_k_to_bf16_ref,
+    .quantise_row_s8 = ft_k_quantise_row_s8_ref, .gemm_s8 = ft_k_gemm_s8_ref,
+    .pack_rows_s8 = ft_k_pack_rows_s8_ref, .pack_cols_s8 = ft_k_pack_cols_s8_ref,
     .softmax_tile_f32 = ft_k_softmax_tile_f32_ref,
     .softmax_tile_bf16 = ft_k_softmax_tile_bf16_ref,
     .softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_ref,
@@ -56,6 +58,19 @@ static ft_kernels avx2_of(ft_kernels k)
     k.adamw = ft_k_adamw_avx2;
     k.gemm_f32 = ft_k_gemm_f32_avx2;
     k.gemm_bf16 = ft_k_gemm_bf16_avx2;
+    k.pack_rows_f32 = ft_k_pack_rows_f32_avx2;
+    k.pack_cols_f32 = ft_k_pack_cols_f32_avx2;
+    k.pack_rows_bf16 = ft_k_pack_rows_bf16_avx2;
+    k.pack_cols_bf16 = ft_k_pack_cols_bf16_avx2;
+    k.to_bf16 = ft_k_to_bf16_avx2;
+    k.quantise_row_s8 = ft_k_quantise_row_s8_avx2;
+    k.pack_rows_s8 = ft_k_pack_rows_s8_avx2;
+    k.pack_cols_s8 = ft_k_pack_cols_s8_avx2;
+    k.gemm_s8 = ft_k_gemm_s8_avx2;
+    k.softmax_tile_f32 = ft_k_softmax_tile_f32_avx2;
+    k.softmax_tile_bf16 = ft_k_softmax_tile_bf16_avx2;
+    k.softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_avx2;
+    k.softmax_tile_back_bf16 = ft_k_softmax_tile_back_bf16_avx2;
     return k;
 }
 
@@ -77,8 +92,11 @@ static ft_kernels avx512_of(ft_kernels k)
     k.gemm_f32 = ft_k_gemm_f32_avx512;
     k.gemm_bf16 = ft_k_gemm_bf16_avx512;
     k.pack_rows_bf16 = ft_k_pack_rows_bf16_avx512;
-    k.pack_cols_bf16 = ft_k_pack_cols_bf16_avx512;
     k.to_bf16 = ft_k_to_bf16_avx512;
+    k.quantise_row_s8 = ft_k_quantise_row_s8_avx512;
+    k.pack_rows_s8 = ft_k_pack_rows_s8_avx512;
+    k.pack_cols_s8 = ft_k_pack_cols_s8_avx512;
+    k.gemm_s8 = ft_k_gemm_s8_avx512;
     k.softmax_tile_f32 = ft_k_softmax_tile_f32_avx512;
     k.softmax_tile_bf16 = ft_k_softmax_tile_bf16_avx512;
     k.softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_avx512;

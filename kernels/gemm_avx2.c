@@ -80,9 +80,9 @@ INLINE void block_bf16(const size_t MR, size_t k, const uint16_t *a, size_t lda,
         block_##type(MR, k, x + i * lda, lda, b, width, c + i * ldc + j, ldc, cols, add); \
         break
 
-#define BLOCKS(type, PAIR)                                                               \
+#define BLOCKS(type, STEP)                                                               \
     size_t width = FT_PANEL_WIDTH(n);                                                    \
-    for (size_t j = 0; j < n; j += 16, b += 16 * PAIR) {                                 \
+    for (size_t j = 0; j < n; j += 16, b += (STEP)) {                                    \
         size_t cols = n - j < 16 ? n - j : 16, rows;                                     \
         for (size_t i = 0; i < m; i += rows) {                                           \
             rows = m - i < MR_MAX ? m - i : MR_MAX;                                      \
@@ -94,12 +94,12 @@ void ft_k_gemm_f32_avx2(size_t m, size_t n, size_t k, const void *a, size_t lda,
                         float *c, size_t ldc, int add)
 {
     const float *x = a, *b = panel;
-    BLOCKS(f32, 1)
+    BLOCKS(f32, 16)
 }
 
 void ft_k_gemm_bf16_avx2(size_t m, size_t n, size_t k, const void *a, size_t lda, const void *panel,
                          float *c, size_t ldc, int add)
 {
     const uint16_t *x = a, *b = panel;
-    BLOCKS(bf16, 2)
+    BLOCKS(bf16, 32)
 }

@@ -9,6 +9,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+enum { LINE = 32 };               /* elements of a cache line */
+
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE __m512bh broadcast_pair(const uint16_t *p)
@@ -18,9 +20,12 @@ INLINE __m512bh broadcast_pair(const uint16_t *p)
     return (__m512bh)_mm512_set1_epi32(pair);
 }
 
-/* C [MR x 16 NV] (+)= A [MR x k] panel. The last register's lanes are masked by tail. */
+/* C [MR x 16 NV] (+)= A [MR x k] panel. The last register's lanes are masked by tail. `ahead` is
+ * where the rows of the next block stand, from here: they are fetched meanwhile, a line of each
+ * with each line of these, because a processor's own prefetching begins anew with every row. */
 INLINE void block(const size_t MR, const size_t NV, size_t k, const uint16_t *a, size_t lda,
-                  const uint16_t *panel, float *c, size_t ldc, int add, __mmask16 tail)
+                  size_t ahead, const uint16_t *panel, float *c, size_t ldc, int add,
+                  __mmask16 tail)
 {
     __m512 sum[24];
 #pragma GCC unroll 24
@@ -28,6 +33,10 @@ INLINE void block(const size_t MR, const size_t NV, size_t k, const uint16_t *a,
         sum[i] = _mm512_setzero_ps();
     for (size_t p = 0; p < k; p += 2, panel += 32 * NV) {
         __m512bh b[4];
+        if (p % LINE == 0)
+#pragma GCC unroll 24
+            for (size_t r = 0; r < MR; r++)
+                _mm_prefetch((const char *)(a + r * lda + p + ahead), _MM_HINT_T0);
 #pragma GCC unroll 4
         for (size_t v = 0; v < NV; v++)
             b[v] = (__m512bh)_mm512_loadu_si512(panel + 32 * v);
@@ -53,7 +62,7 @@ INLINE void block(const size_t MR, const size_t NV, size_t k, const uint16_t *a,
 }
 
 #define ROWS(MR, NV) \
-    case MR: block(MR, NV, k, a, lda, panel, c, ldc, add, tail); break
+    case MR: block(MR, NV, k, a, lda, ahead, panel, c, ldc, add, tail); break
 #define ROWS_TO_6(NV) \
     ROWS(1, NV); ROWS(2, NV); ROWS(3, NV); ROWS(4, NV); ROWS(5, NV); ROWS(6, NV)
 #define ROWS_TO_8(NV) ROWS_TO_6(NV); ROWS(7, NV); ROWS(8, NV)
@@ -65,7 +74,7 @@ INLINE void block(const size_t MR, const size_t NV, size_t k, const uint16_t *a,
                            const uint16_t *panel, float *c, size_t ldc, int add, __mmask16 tail) \
     { \
         while (m > 0) { \
-            size_t rows = m < MR ? m : MR; \
+            size_t rows = m < (MR) ? m : (MR), ahead = m - rows >= rows ? rows * lda : 0; \
             switch (rows) { CASES(NV); } \
             a += rows * lda; \
             c += rows * ldc; \

@@ -54,7 +54,7 @@ INLINE void block(const size_t MR, const size_t NV, size_t k, const float *a, si
                            const float *panel, float *c, size_t ldc, int add, __mmask16 tail) \
     { \
         while (m > 0) { \
-            size_t rows = m < MR ? m : MR; \
+            size_t rows = m < (MR) ? m : (MR); \
             switch (rows) { CASES(NV); } \
             a += rows * lda; \
             c += rows * ldc; \

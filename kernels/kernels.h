@@ -73,8 +73,8 @@ typedef struct ft_kernels {
      *
      * C [m x n] = A B, or C += A B when add is set, for n <= FT_PANEL. A: m rows of k elements,
      * lda elements apart. B [k x n] is packed in a panel of FT_PANEL_WIDTH(n) columns, the missing
-     * ones zero: in floats row after row; in bf16 by pairs of rows, (k + 1) / 2 pairs, and in a pair
-     * column after column:
+     * ones zero: in floats row after row; in bf16 by pairs of rows, (k + 1) / 2 pairs, and in a
+     * pair column after column:
      *
      *     b[0][0] b[1][0] | b[0][1] b[1][1] | … | b[2][0] b[3][0] | …
      *
@@ -90,17 +90,47 @@ typedef struct ft_kernels {
     void (*pack_cols_f32)(const void *src, size_t lds, size_t n, size_t k, void *panel);
     void (*pack_rows_bf16)(const void *src, size_t lds, size_t n, size_t k, void *panel);
     void (*pack_cols_bf16)(const void *src, size_t lds, size_t n, size_t k, void *panel);
-    void (*to_bf16)(const float *src, uint16_t *dst, size_t n);    /* to nearest, ties to even */
+    /* To nearest, ties to even; NaN stays NaN. A denormal may become zero of its sign: the
+     * instructions of the wide families (these products' and attention's too) take it for that. */
+    void (*to_bf16)(const float *src, uint16_t *dst, size_t n);
+
+    /* ---- the same products in bytes, each row of A and each column of B with a scale ----
+     *
+     * A number x is q * scale, scale = max|x| / 127 over its row or column, q = x * (127 / max|x|)
+     * to nearest, ties to even. Numbers whose max|x| is below 2^-100 count as zeros: their scale is
+     * 0. A NaN or an infinity makes the scale NaN and every q 0, so that it reaches all of C that
+     * depends on it. All families give the same bits.
+     *
+     * A row of A holds q + 128, bytes without sign, as vpdpbusd wants; a panel holds q, by groups
+     * of four rows, (k + 3) / 4 groups, in a group column after column, what is missing zero:
+     *
+     *     b[0][0] b[1][0] b[2][0] b[3][0] | b[0][1] b[1][1] b[2][1] b[3][1] | …
+     *
+     * offset[j] = 128 times the sum of column j of q, which the products of the 128s add up to. */
+    float (*quantise_row_s8)(const float *x, uint8_t *q, size_t n);    /* returns the scale */
+    /* As pack_rows and pack_cols above, of floats; n scales, n offsets. */
+    void (*pack_rows_s8)(const float *src, size_t lds, size_t n, size_t k, void *panel,
+                         float *scale, int32_t *offset);
+    void (*pack_cols_s8)(const float *src, size_t lds, size_t n, size_t k, void *panel,
+                         float *scale, int32_t *offset);
+    /* C [m x n] (+)= ((float)(sum of products - offset[j]) * a_scale[i]) * scale[j]. k is a
+     * multiple of 4 (a caller with another k has any bytes at the end of each row of A) and at most
+     * 65536, up to which the sum is exact. lda in bytes. */
+    void (*gemm_s8)(size_t m, size_t n, size_t k, const uint8_t *a, size_t lda,
+                    const float *a_scale, const void *panel, const float *scale,
+                    const int32_t *offset, float *c, size_t ldc, int add);
 
     /* ---- attention, one tile of scores at a time, keys by queries ----
      *
-     * s: [keys x FT_TILE_QUERIES] products of keys and queries. Query q sees the first limit[q] keys
-     * of the tile (none when <= 0; more than there are is all).
+     * s: [keys x FT_TILE_QUERIES] products of keys and queries. Query q sees the first limit[q]
+     * keys of the tile (none when <= 0; more than there are is all); what s holds where it does not
+     * see does not matter.
      *
-     * Forward (online softmax: Milakov and Gimelshein 2018): max and sum hold each query's
-     * running maximum of s*scale and sum of exp(s*scale - max), at first -inf and 0, and are brought
-     * up to date. panel: exp(s*scale - max), packed as a panel of FT_TILE_QUERIES columns. factor:
-     * what earlier outputs must be multiplied with. Returns: whether a factor is not 1. */
+     * Forward (online softmax: Milakov and Gimelshein 2018): max and sum hold each query's running
+     * maximum of s*scale and sum of exp(s*scale - max), at first -inf and 0, and are brought up to
+     * date (a query without any key keeps those). panel: exp(s*scale - max), 0 where not seen,
+     * packed as a panel of FT_TILE_QUERIES columns. factor: what earlier outputs must be multiplied
+     * with. Returns: whether a factor is not 1. */
     int (*softmax_tile_f32)(const float *s, size_t keys, float scale, const int32_t *limit,
                             float *max, float *sum, float *factor, void *panel);
     int (*softmax_tile_bf16)(const float *s, size_t keys, float scale, const int32_t *limit,

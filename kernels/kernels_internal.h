@@ -83,14 +83,35 @@ FT_K(softmax_tile_back_f32, ref);
 FT_K(softmax_tile_back_bf16, ref);
 FT_K(gemm_f32, avx2);
 FT_K(gemm_bf16, avx2);
+FT_K(pack_rows_f32, avx2);
+FT_K(pack_cols_f32, avx2);
+FT_K(pack_rows_bf16, avx2);
+FT_K(pack_cols_bf16, avx2);
+FT_K(to_bf16, avx2);
+FT_K(softmax_tile_f32, avx2);
+FT_K(softmax_tile_bf16, avx2);
+FT_K(softmax_tile_back_f32, avx2);
+FT_K(softmax_tile_back_bf16, avx2);
 FT_K(gemm_f32, avx512);
 FT_K(gemm_bf16, avx512);
 FT_K(pack_rows_bf16, avx512);
-FT_K(pack_cols_bf16, avx512);
 FT_K(to_bf16, avx512);
 FT_K(softmax_tile_f32, avx512);
 FT_K(softmax_tile_bf16, avx512);
 FT_K(softmax_tile_back_f32, avx512);
 FT_K(softmax_tile_back_bf16, avx512);
+
+FT_K(quantise_row_s8, ref);
+FT_K(pack_rows_s8, ref);
+FT_K(pack_cols_s8, ref);
+FT_K(gemm_s8, ref);
+FT_K(quantise_row_s8, avx2);
+FT_K(pack_rows_s8, avx2);
+FT_K(pack_cols_s8, avx2);
+FT_K(gemm_s8, avx2);
+FT_K(quantise_row_s8, avx512);
+FT_K(pack_rows_s8, avx512);
+FT_K(pack_cols_s8, avx512);
+FT_K(gemm_s8, avx512);
 
 #endif

@@ -1,5 +1,7 @@
-/* pack_avx512.c: packing of bf16 panels and conversion to bf16, as gemm_ref.c. */
+/* pack_avx512.c: packing of bf16 rows and conversion to bf16, as gemm_ref.c. Packing of columns and
+ * of floats only moves memory: pack_avx2.c is as fast. */
 #include "kernels/kernels_internal.h"
+#include "kernels/transpose_avx512.h"
 
 #include <immintrin.h>
 
@@ -11,56 +13,27 @@ void ft_k_to_bf16_avx512(const float *src, uint16_t *dst, size_t n)
     for (; i + 32 <= n; i += 32)
         _mm512_storeu_si512(dst + i, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(src + i + 16),
                                                                  _mm512_loadu_ps(src + i)));
-    for (; i + 16 <= n; i += 16)
-        _mm256_storeu_si256((__m256i *)(void *)(dst + i),
-                            (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(src + i)));
-    ft_k_to_bf16_ref(src + i, dst + i, n - i);
+    /* The same instruction for the rest: what it does to denormals must not depend on the place. */
+    for (; i < n; i += 16) {
+        __mmask16 here = (__mmask16)(n - i < 16 ? 0xffff >> (16 - (n - i)) : 0xffff);
+        __m512 x = _mm512_maskz_loadu_ps(here, src + i);
+        _mm256_mask_storeu_epi16(dst + i, here, (__m256i)_mm512_cvtneps_pbh(x));
+    }
 }
 
-/* Transposes 16 x 16 words of 32 bits in four rounds of exchanges at distances 1, 2, 4, 8. */
-INLINE void transpose16(__m512i r[16])
-{
-    __m512i t[16];
-#pragma GCC unroll 8
-    for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 16; i += 4) {
-        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-    }
-    /* r[4g + c] now holds, for each 128-bit lane l, column 4l + c of rows 4g..4g+3. */
-#pragma GCC unroll 4
-    for (int c = 0; c < 4; c++) {
-        __m512i a = _mm512_shuffle_i32x4(r[c], r[c + 4], 0x44);
-        __m512i b = _mm512_shuffle_i32x4(r[c], r[c + 4], 0xee);
-        __m512i d = _mm512_shuffle_i32x4(r[c + 8], r[c + 12], 0x44);
-        __m512i e = _mm512_shuffle_i32x4(r[c + 8], r[c + 12], 0xee);
-        t[c] = _mm512_shuffle_i32x4(a, d, 0x88);
-        t[c + 4] = _mm512_shuffle_i32x4(a, d, 0xdd);
-        t[c + 8] = _mm512_shuffle_i32x4(b, e, 0x88);
-        t[c + 12] = _mm512_shuffle_i32x4(b, e, 0xdd);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++)
-        r[i] = t[i];
-}
-
-/* Sixteen source rows by all of k into columns [j, j + 16) of the panel. */
-INLINE void pack_strip(const uint16_t *src, size_t lds, size_t k, size_t width, uint16_t *panel)
+/* n <= 16 source rows by all of k into sixteen columns of the panel. */
+INLINE void pack_strip(const uint16_t *src, size_t lds, size_t n, size_t k, size_t width,
+                       uint16_t *panel)
 {
     for (size_t p = 0; p < k; p += 32) {
         size_t left = k - p < 32 ? k - p : 32;
-        __mmask32 here = (__mmask32)(0xffffffffu >> (32 - left));
+        __mmask32 here = left < 32 ? (1u << left) - 1 : ~0u;
         __m512i r[16];
 #pragma GCC unroll 16
         for (size_t i = 0; i < 16; i++)
-            r[i] = _mm512_maskz_loadu_epi16(here, src + i * lds + p);
-        transpose16(r);
+            r[i] = i < n ? _mm512_maskz_loadu_epi16(here, src + i * lds + p)
+                         : _mm512_setzero_si512();
+        ft_transpose16(r);
 #pragma GCC unroll 16
         for (size_t i = 0; i < 16; i++)
             if (2 * i < left)
@@ -70,31 +43,11 @@ INLINE void pack_strip(const uint16_t *src, size_t lds, size_t k, size_t width, 
 
 void ft_k_pack_rows_bf16_avx512(const void *src, size_t lds, size_t n, size_t k, void *panel)
 {
-    size_t width = FT_PANEL_WIDTH(n);
-    if (n % 16) {
-        ft_k_pack_rows_bf16_ref(src, lds, n, k, panel);
-        return;
-    }
-    for (size_t j = 0; j < n; j += 16)
-        pack_strip((const uint16_t *)src + j * lds, lds, k, width, (uint16_t *)panel + 2 * j);
-}
-
-void ft_k_pack_cols_bf16_avx512(const void *src, size_t lds, size_t n, size_t k, void *panel)
-{
-    const __m512i turns = _mm512_set_epi16(
-        31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4,
-        19, 3, 18, 2, 17, 1, 16, 0);
     const uint16_t *x = src;
     uint16_t *to = panel;
-    size_t width = FT_PANEL_WIDTH(n);
-    for (size_t p = 0; p < k; p += 2)
-        for (size_t j = 0; j < width; j += 16, to += 32) {
-            size_t left = n - j < 16 ? n - j : 16;
-            __mmask16 here = (__mmask16)(0xffff >> (16 - left));
-            __m256i a = _mm256_maskz_loadu_epi16(here, x + p * lds + j);
-            __m256i b = p + 1 < k ? _mm256_maskz_loadu_epi16(here, x + (p + 1) * lds + j)
-                                  : _mm256_setzero_si256();
-            __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
-            _mm512_storeu_si512(to, _mm512_permutexvar_epi16(turns, both));
-        }
+    size_t width = FT_PANEL_WIDTH(n), j = 0;
+    for (; j + 16 <= n; j += 16)
+        pack_strip(x + j * lds, lds, 16, k, width, to + 2 * j);
+    if (j < n)
+        pack_strip(x + j * lds, lds, n - j, k, width, to + 2 * j);
 }

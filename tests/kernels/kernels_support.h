@@ -17,7 +17,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { AREA = 32768, GUARD_PAGE = 65536, GUARD_BYTE = 0xa5 };
+/* A test that needs larger areas defines AREA_BYTES first. */
+#ifndef AREA_BYTES
+#define AREA_BYTES 32768
+#endif
+enum { AREA = AREA_BYTES, GUARD_PAGE = 65536, GUARD_BYTE = 0xa5, GUARD_BEFORE = 32768 };
 
 static const size_t sizes[] = {0,  1,  2,  3,  7,  8,   9,   15,  16,  17,  23,   31,   32,   33,
                                47, 63, 64, 65, 66, 127, 128, 129, 576, 577, 1000, 1023, 1025, 4099};
@@ -28,10 +32,11 @@ static const size_t shifts[] = {0, 1, 3, 6};
 /* Memory that ends at a page which cannot be touched: a load or store behind it stops the test. */
 typedef struct area {
     uint8_t *p;
-    size_t from, to;           /* bytes in use */
+    size_t low, from, to;      /* first guard byte; bytes in use */
 } area;
 
-/* n bytes, `shift` bytes before the forbidden page; all the rest is guard bytes. */
+/* n bytes, `shift` bytes before the forbidden page; GUARD_BEFORE bytes before them and all behind
+ * are guard bytes. */
 static inline void *area_take(area *a, size_t n, size_t shift)
 {
     if (!a->p) {
@@ -42,9 +47,10 @@ static inline void *area_take(area *a, size_t n, size_t shift)
         a->p = p;
     }
     assert_true(n + shift <= AREA);
-    memset(a->p, GUARD_BYTE, AREA);
     a->to = AREA - shift;
     a->from = a->to - n;
+    a->low = a->from > GUARD_BEFORE ? a->from - GUARD_BEFORE : 0;
+    memset(a->p + a->low, GUARD_BYTE, AREA - a->low);
     return a->p + a->from;
 }
 
@@ -55,7 +61,7 @@ static inline float *area_floats(area *a, size_t n, size_t shift)
 
 static inline void area_intact(const area *a)
 {
-    for (size_t i = 0; i < AREA; i++)
+    for (size_t i = a->low; i < AREA; i++)
         if ((i < a->from || i >= a->to) && a->p[i] != GUARD_BYTE)
             fail_msg("a byte outside of the output was written");
 }
