@@ -45,7 +45,7 @@ static const cli_option options[] = {
      "packed stream to validate on; the best adapter is kept"},
     {"val-every", 0, CLI_COUNT, &cfg.val_every, "STEPS", 0, 1e9, CLI_PAYLOAD,
      "validate so often, and at the end; 0: only then"},
-    {"compute", 0, CLI_CHOICE, &compute, "f32|bf16|auto", 0, 0, CLI_PAYLOAD,
+    {"compute", 0, CLI_CHOICE, &compute, "f32|bf16|int8|auto", 0, 0, CLI_PAYLOAD,
      "what products are computed in"},
     {"recompute", 0, CLI_CHOICE, &recompute, "none|attention|full", 0, 0, 0,
      "what is computed again instead of kept"},
@@ -265,7 +265,8 @@ int main(int argc, char **argv)
     cli_begin(&tool, argc, argv);
     signal(SIGPIPE, SIG_IGN);    /* a reader that is gone shows when the adapter is written */
     cfg.seed = cli_seed();
-    cfg.compute = *compute == 'f' ? FT_COMPUTE_F32 : *compute == 'b' ? FT_COMPUTE_BF16
+    cfg.compute = *compute == 'f' ? FT_COMPUTE_F32 : *compute == 'b' ? FT_COMPUTE_BF16 :
+                  *compute == 'i' ? FT_COMPUTE_INT8
                                                                   : FT_COMPUTE_AUTO;
     cfg.recompute = *recompute == 'f' ? FT_RECOMPUTE_FULL : *recompute == 'a'
                     ? FT_RECOMPUTE_ATTENTION : FT_RECOMPUTE_NONE;

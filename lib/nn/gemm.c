@@ -52,6 +52,7 @@ struct scratch {
     float *tile[2], *spare, *masked;
     float *row;                /* a row of weights, or the part of one */
     uint16_t *staged;          /* what is packed, in bf16 */
+    float *floats;             /* what is packed to bytes, FT_DEPTH_S8 inputs of it */
     void *panel;               /* packed; for BLAS, the expanded weights */
 };
 
@@ -72,6 +73,7 @@ static size_t cut_scratch(float *base, int bf16, struct scratch *s)
     s->masked = base + at, at += block;
     s->row = base + at, at += row;
     s->staged = (uint16_t *)(void *)(base + at), at += staged;
+    s->floats = base + at, at += bf16 ? FT_DEPTH_S8 * FT_PANEL : 0;
     s->panel = base + at, at += bf16 ? staged : cols * FT_DEPTH;
     return at;
 }
@@ -144,6 +146,24 @@ static void multiply(const struct ft_nn *nn, size_t m, size_t n, size_t k, const
         nn_gemm_nn(m, n, k, b->alpha, x, lda, b->p, b->ld, (float)add, c, ldc);
 }
 
+/* ---- int8 ---- */
+
+/* Operands in bytes, one scale a row: as many as the terms of a product have. */
+struct bytes {
+    const elem *a;
+    size_t lda, ld;            /* elements of a, bytes of q between rows */
+    uint8_t *q;
+    float *scale;
+};
+
+enum { BYTES_MAX = 3 };
+
+/* The head stays in bf16: its gradient is one large number and many small ones. */
+static int in_bytes(const struct ft_nn *nn, const struct term *x)
+{
+    return nn->int8 && x->b.w && x->b.w != &nn->m->head;
+}
+
 /* ---- products ---- */
 
 struct work {
@@ -151,6 +171,8 @@ struct work {
     const struct rowset *rows;
     const struct product *p;
     size_t n;
+    struct bytes bytes[BYTES_MAX];
+    size_t n_bytes;
     size_t part;               /* a part ends at the last block below so many rows */
     size_t n_parts;
 };
@@ -183,12 +205,84 @@ static void add_masked(const struct work *w, const struct product *p, const stru
     }
 }
 
+static const struct bytes *bytes_of(const struct work *w, const struct term *x)
+{
+    size_t i = 0;
+    while (i < w->n_bytes && w->bytes[i].a != x->a)
+        i++;
+    return i < w->n_bytes ? &w->bytes[i] : NULL;
+}
+
+static void quantise_task(void *ctx, size_t row, unsigned worker)
+{
+    const struct work *w = ctx;
+    struct ft_nn *nn = w->nn;
+    float *x = scratch_of(nn, worker);
+    row += w->rows->at;
+    for (size_t i = 0; i < w->n_bytes; i++) {
+        const struct bytes *b = &w->bytes[i];
+        nn_get(nn, elem_at(nn, b->a, row * b->lda), x, b->lda);
+        b->scale[row] = nn->kern->quantise_row_s8(x, b->q + row * b->ld, b->lda);
+    }
+}
+
+/* Each operand that meets weights, once, whatever the number of products it is in. */
+static void quantise_operands(struct work *w)
+{
+    struct ft_nn *nn = w->nn;
+    uint8_t *q = nn->bytes;
+    for (size_t i = 0; i < w->n; i++)
+        for (size_t o = 0; o < w->p[i].n_out; o++)
+            for (size_t t = 0; t < w->p[i].out[o].n_terms; t++) {
+                const struct term *x = &w->p[i].out[o].term[t];
+                size_t ld = (x->k + 3) & ~(size_t)3;
+                if (!in_bytes(nn, x) || bytes_of(w, x))
+                    continue;
+                assert(w->n_bytes < BYTES_MAX);
+                w->bytes[w->n_bytes] = (struct bytes){x->a, x->lda, ld, q,
+                                                      nn->bytes_scale + w->n_bytes * nn->rows_cap};
+                w->n_bytes++;
+                q += nn->rows_cap * ld;
+            }
+    if (w->n_bytes)
+        ft_pool_run(nn->pool, w->rows->n, quantise_task, w);
+}
+
+static void add_term_in_bytes(const struct work *w, const struct term *x, size_t b0, size_t b1,
+                              size_t col, size_t n, const struct scratch *s, float *tile, int add)
+{
+    struct ft_nn *nn = w->nn;
+    const struct bytes *a = bytes_of(w, x);
+    size_t first = w->rows->block[b0];
+    float scale[FT_PANEL];
+    int32_t offset[FT_PANEL];
+    for (size_t k0 = 0; k0 < x->k; k0 += FT_DEPTH_S8) {
+        size_t k = smaller(x->k - k0, FT_DEPTH_S8);
+        size_t lines = x->b.by_rows ? n : k, length = x->b.by_rows ? k : n;
+        size_t row = x->b.by_rows ? col : k0, from = x->b.by_rows ? k0 : col;
+        for (size_t r = 0; r < lines; r++)
+            ft_weight_part(x->b.w, row + r, from, length, s->floats + r * length);
+        (x->b.by_rows ? nn->kern->pack_rows_s8 : nn->kern->pack_cols_s8)(
+            s->floats, length, n, k, s->panel, scale, offset);
+        for (size_t b = b0; b < b1; b++) {
+            size_t at = w->rows->block[b], rows = w->rows->block[b + 1] - at;
+            nn->kern->gemm_s8(rows, n, (k + 3) & ~(size_t)3, a->q + at * a->ld + k0, a->ld,
+                              a->scale + at, s->panel, scale, offset, tile + (at - first) * n, n,
+                              add || k0 > 0);
+        }
+    }
+}
+
 /* Adds one term to the tile of blocks [b0, b1). */
 static void add_term(const struct work *w, const struct product *p, const struct term *x, size_t b0,
                      size_t b1, size_t col, size_t n, const struct scratch *s, float *tile, int add)
 {
     struct ft_nn *nn = w->nn;
     size_t first = w->rows->block[b0];
+    if (in_bytes(nn, x)) {
+        add_term_in_bytes(w, x, b0, b1, col, n, s, tile, add);
+        return;
+    }
     for (size_t k0 = 0; k0 < x->k; k0 += FT_DEPTH) {
         size_t k = smaller(x->k - k0, FT_DEPTH);
         struct side side = nn->bf16 ? packed(nn, &x->b, col, n, k0, k, s)
@@ -238,12 +332,13 @@ static void product_task(void *ctx, size_t task, unsigned worker)
 void nn_products(struct ft_nn *nn, const struct rowset *rows, const struct product *p, size_t n)
 {
     enum { TASKS = 12 };       /* for each thread, so that all end together */
-    struct work w = {nn, rows, p, n, part_rows(nn->bf16), 0};
+    struct work w = {.nn = nn, .rows = rows, .p = p, .n = n, .part = part_rows(nn->bf16)};
     size_t tiles = 0, parts;
     for (size_t i = 0; i < n; i++)
         tiles += tiles_of(&w, i);
     if (tiles == 0 || rows->n_blocks == 0)
         return;
+    quantise_operands(&w);
     parts = (nn->threads > 1 ? TASKS * nn->threads : 1) / tiles + 1;
     w.part = smaller(w.part, (rows->n + parts - 1) / parts);
     for (size_t b = 0; b < rows->n_blocks; b = part_end(rows, b, w.part))

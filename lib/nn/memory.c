@@ -218,6 +218,11 @@ static size_t place_all(struct ft_nn *nn, struct layout *l, struct acts *acts)
     nn->flip = take_elems(nn, l, 2 * nn->keys_cap, m->H_kv * m->D);
     if (nn->lora && nn->lora->cfg.dropout > 0)
         nn->masked = take_elems(nn, l, N, widest);
+    if (nn->int8) {
+        size_t inputs = larger(2 * m->F, (m->H + 2 * m->H_kv) * m->D);
+        nn->bytes = take_bytes(l, N, larger(inputs, m->C) + 8, 1);
+        nn->bytes_scale = take(l, 3, N);
+    }
     if (nn->limits.training)
         place_gradients(nn, l);
     place_prefixes(nn, l);
@@ -239,7 +244,7 @@ static int check_limits(const ft_model *m, const ft_nn_limits *lim, ft_err *e)
     if (lim->seq_tokens > m->context)
         return ft_err_set(e, FT_ERR_DATA, "a sequence of %zu tokens is longer than the model's "
                           "context of %zu: pack with a smaller -l", lim->seq_tokens, m->context);
-    if (ft_compute_resolve(lim->compute) == FT_COMPUTE_BF16 && (m->C % 2 || m->F % 2))
+    if (ft_compute_resolve(lim->compute) != FT_COMPUTE_F32 && (m->C % 2 || m->F % 2))
         return ft_err_set(e, FT_ERR_USAGE, "bf16 products need even sizes, but this model has "
                           "%zu channels and an MLP of %zu: --compute f32", m->C, m->F);
     return 0;
@@ -251,7 +256,8 @@ static void begin(struct ft_nn *nn, const ft_model *m, const ft_lora *lora, unsi
 {
     const ft_kernels *k = ft_kernels_get();
     *nn = (struct ft_nn){.m = m, .lora = lora, .kern = k, .limits = *limits, .threads = threads};
-    nn->bf16 = ft_compute_resolve(limits->compute) == FT_COMPUTE_BF16;
+    nn->bf16 = ft_compute_resolve(limits->compute) != FT_COMPUTE_F32;
+    nn->int8 = limits->compute == FT_COMPUTE_INT8;
     if (!limits->training)
         nn->limits.recompute = FT_RECOMPUTE_NONE;
     nn->R2 = lora ? lora->cfg.rank + lora->cfg.rank % 2 : 0;

@@ -66,7 +66,7 @@ struct ft_nn {
     struct nn_type type_room;
     ft_nn_limits limits;
     unsigned threads;
-    int bf16;
+    int bf16, int8;            /* operands are bf16; those that meet weights become bytes       */
     size_t R2;                 /* rank rounded up to even */
     size_t rows_cap, keys_cap; /* tokens of prefixes and a call; keys of a call */
 
@@ -75,6 +75,8 @@ struct ft_nn {
     float *x_out;              /* [N x C] output of the last layer                              */
     elem *h, *act;             /* [N x C] a norm's output; [N x F] silu(gate)*up                */
     elem *hs;                  /* [N x C] rows of h for the last layer's queries                */
+    uint8_t *bytes;            /* [N x inputs] operands of the int8 products at hand             */
+    float *bytes_scale;        /* 3 times [N]                                                   */
     elem *masked;              /* [N x widest] an input under dropout                           */
     float *dx, *dh, *dhs;      /* [N x C]                                                       */
     elem *dy;                  /* [N x C] dx as an operand; dx itself in floats                  */

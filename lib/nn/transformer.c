@@ -15,7 +15,8 @@ enum ft_compute ft_compute_resolve(enum ft_compute c)
 
 const char *ft_compute_name(enum ft_compute c)
 {
-    return c == FT_COMPUTE_F32 ? "f32" : c == FT_COMPUTE_BF16 ? "bf16" : "auto";
+    static const char *const names[] = {"f32", "bf16", "int8", "auto"};
+    return names[c];
 }
 
 static void embed_task(void *ctx, size_t row, unsigned worker)

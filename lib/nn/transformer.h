@@ -41,6 +41,8 @@ typedef struct ft_seq {
 enum ft_compute {
     FT_COMPUTE_F32,             /* floats, by OpenBLAS: the reference                          */
     FT_COMPUTE_BF16,            /* operands rounded to bf16                                    */
+    FT_COMPUTE_INT8,            /* products with the weights of the layers in bytes, with a scale
+                                 * for each token and each output; the rest in bf16            */
     FT_COMPUTE_AUTO             /* bf16 where the processor has it in hardware, else f32       */
 };
 
@@ -62,9 +64,9 @@ typedef struct ft_nn_limits {
                                  * is taken: the same results up to rounding                   */
 } ft_nn_limits;
 
-/* Returns: f32 or bf16, as this processor's auto is. */
+/* Returns: c, or for auto what it is on this processor: f32 or bf16. */
 enum ft_compute ft_compute_resolve(enum ft_compute c);
-/* Returns: "f32", "bf16" or "auto". */
+/* Returns: "f32", "bf16", "int8" or "auto". */
 const char *ft_compute_name(enum ft_compute c);
 
 typedef struct ft_nn_plan {     /* bytes */

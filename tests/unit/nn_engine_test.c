@@ -211,6 +211,12 @@ static void test_bytes_bf16(void **state)
     check_bytes(FT_COMPUTE_BF16);
 }
 
+static void test_bytes_int8(void **state)
+{
+    (void)state;
+    check_bytes(FT_COMPUTE_INT8);
+}
+
 static void check_near(enum ft_compute compute, double tolerance)
 {
     ft_model *m = open_toy();
@@ -236,22 +242,29 @@ static void test_near(void **state)
     (void)state;
     check_near(FT_COMPUTE_F32, 2e-6);
     check_near(FT_COMPUTE_BF16, 2e-2);
+    check_near(FT_COMPUTE_INT8, 6e-2);
 }
 
-static void test_bf16_is_near_f32(void **state)
+static void near_f32(enum ft_compute compute, double tolerance)
 {
     ft_model *m = open_toy();
     ft_lora *l = make_lora(m, 0);
     struct setting s = usual(FT_COMPUTE_F32);
-    struct result f32 = run(m, l, &s), bf16;
-    (void)state;
-    s = usual(FT_COMPUTE_BF16);
-    bf16 = run(m, l, &s);
-    near_result("bf16", &f32, &bf16, 6e-2);
+    struct result f32 = run(m, l, &s), other;
+    s = usual(compute);
+    other = run(m, l, &s);
+    near_result(ft_compute_name(compute), &f32, &other, tolerance);
     free_result(&f32);
-    free_result(&bf16);
+    free_result(&other);
     ft_lora_free(&l);
     ft_model_free(&m);
+}
+
+static void test_near_f32(void **state)
+{
+    (void)state;
+    near_f32(FT_COMPUTE_BF16, 6e-2);
+    near_f32(FT_COMPUTE_INT8, 0.15);
 }
 
 /* The plan counts what is taken, so less must be planned where less is kept. */
@@ -278,7 +291,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_f32), cmocka_unit_test(test_bytes_bf16),
-        cmocka_unit_test(test_near), cmocka_unit_test(test_bf16_is_near_f32),
+        cmocka_unit_test(test_bytes_int8),
+        cmocka_unit_test(test_near), cmocka_unit_test(test_near_f32),
         cmocka_unit_test(test_plan)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
