@@ -148,12 +148,13 @@ static void multiply(const struct ft_nn *nn, size_t m, size_t n, size_t k, const
 
 /* ---- int8 ---- */
 
-/* Operands in bytes, one scale a row: as many as the terms of a product have. */
+/* Operands in bytes, as many as the terms of a product have. FT_DEPTH_S8 inputs of a row share a
+ * scale, so that a channel of outliers costs only these their precision. */
 struct bytes {
     const elem *a;
     size_t lda, ld;            /* elements of a, bytes of q between rows */
     uint8_t *q;
-    float *scale;
+    float *scale;              /* [inputs / FT_DEPTH_S8 x rows] */
 };
 
 enum { BYTES_MAX = 3 };
@@ -222,7 +223,9 @@ static void quantise_task(void *ctx, size_t row, unsigned worker)
     for (size_t i = 0; i < w->n_bytes; i++) {
         const struct bytes *b = &w->bytes[i];
         nn_get(nn, elem_at(nn, b->a, row * b->lda), x, b->lda);
-        b->scale[row] = nn->kern->quantise_row_s8(x, b->q + row * b->ld, b->lda);
+        for (size_t k = 0; k < b->lda; k += FT_DEPTH_S8)
+            b->scale[k / FT_DEPTH_S8 * nn->rows_cap + row] = nn->kern->quantise_row_s8(
+                x + k, b->q + row * b->ld + k, smaller(b->lda - k, FT_DEPTH_S8));
     }
 }
 
@@ -231,6 +234,7 @@ static void quantise_operands(struct work *w)
 {
     struct ft_nn *nn = w->nn;
     uint8_t *q = nn->bytes;
+    float *scale = nn->bytes_scale;
     for (size_t i = 0; i < w->n; i++)
         for (size_t o = 0; o < w->p[i].n_out; o++)
             for (size_t t = 0; t < w->p[i].out[o].n_terms; t++) {
@@ -239,10 +243,9 @@ static void quantise_operands(struct work *w)
                 if (!in_bytes(nn, x) || bytes_of(w, x))
                     continue;
                 assert(w->n_bytes < BYTES_MAX);
-                w->bytes[w->n_bytes] = (struct bytes){x->a, x->lda, ld, q,
-                                                      nn->bytes_scale + w->n_bytes * nn->rows_cap};
-                w->n_bytes++;
+                w->bytes[w->n_bytes++] = (struct bytes){x->a, x->lda, ld, q, scale};
                 q += nn->rows_cap * ld;
+                scale += nn->rows_cap * ((ld + FT_DEPTH_S8 - 1) / FT_DEPTH_S8);
             }
     if (w->n_bytes)
         ft_pool_run(nn->pool, w->rows->n, quantise_task, w);
@@ -267,7 +270,7 @@ static void add_term_in_bytes(const struct work *w, const struct term *x, size_t
         for (size_t b = b0; b < b1; b++) {
             size_t at = w->rows->block[b], rows = w->rows->block[b + 1] - at;
             nn->kern->gemm_s8(rows, n, (k + 3) & ~(size_t)3, a->q + at * a->ld + k0, a->ld,
-                              a->scale + at, s->panel, scale, offset, tile + (at - first) * n, n,
+                              a->scale + k0 / FT_DEPTH_S8 * nn->rows_cap + at, s->panel, scale, offset, tile + (at - first) * n, n,
                               add || k0 > 0);
         }
     }

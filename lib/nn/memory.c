@@ -221,7 +221,7 @@ static size_t place_all(struct ft_nn *nn, struct layout *l, struct acts *acts)
     if (nn->int8) {
         size_t inputs = larger(2 * m->F, (m->H + 2 * m->H_kv) * m->D);
         nn->bytes = take_bytes(l, N, larger(inputs, m->C) + 8, 1);
-        nn->bytes_scale = take(l, 3, N);
+        nn->bytes_scale = take(l, larger(inputs, m->C) / FT_DEPTH_S8 + 3, N);
     }
     if (nn->limits.training)
         place_gradients(nn, l);

@@ -76,7 +76,7 @@ struct ft_nn {
     elem *h, *act;             /* [N x C] a norm's output; [N x F] silu(gate)*up                */
     elem *hs;                  /* [N x C] rows of h for the last layer's queries                */
     uint8_t *bytes;            /* [N x inputs] operands of the int8 products at hand             */
-    float *bytes_scale;        /* 3 times [N]                                                   */
+    float *bytes_scale;        /* a scale for FT_DEPTH_S8 of them                               */
     elem *masked;              /* [N x widest] an input under dropout                           */
     float *dx, *dh, *dhs;      /* [N x C]                                                       */
     elem *dy;                  /* [N x C] dx as an operand; dx itself in floats                  */
