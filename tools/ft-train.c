@@ -193,8 +193,9 @@ static void train(run *r, const ft_train_plan *plan)
 /* Says what a checkpoint must have in common with this run, and goes on from the last good one. */
 static void begin(run *r)
 {
+    cli_check(ft_numerics_name("f32", r->numerics, sizeof r->numerics, cli_err()));
     saved.run = (ft_run){.model = r->model->digest, .transform = "", .seed = cfg.seed,
-                            .numerics = ft_numerics_name("f32", r->numerics, sizeof r->numerics)};
+                         .numerics = r->numerics};
     saved.in = r->in;
     saved.val_in = r->val_in;
     cli_checkpoints_begin(&saved, r->trainer, &r->log, log_path);

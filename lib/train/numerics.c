@@ -18,17 +18,21 @@ static const char *ask(void *library, const char *function)
     return call();
 }
 
-char *ft_numerics_name(const char *compute, char *out, size_t cap)
+int ft_numerics_name(const char *compute, char *out, size_t cap, ft_err *e)
 {
     void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_NOLOAD);
-    const char *core = ask(library, "openblas_get_corename");
-    const char *config = ask(library, "openblas_get_config");    /* "OpenBLAS 0.3.21 …" */
+    const char *core, *config;
     char version[32] = "";
+    if (!library)    /* it is loaded, so only memory can be short */
+        return ft_err_set(e, FT_ERR_NOMEM, "out of memory while asking OpenBLAS for its name");
+    core = ask(library, "openblas_get_corename");
+    config = ask(library, "openblas_get_config");    /* "OpenBLAS 0.3.21 …" */
     if (config)
         (void)sscanf(config, "%*31s %31s", version);
-    snprintf(out, cap, "%s %s openblas %s %s", ft_kernels_get()->name, compute,
-             core ? core : "none", version);
-    if (library)
-        dlclose(library);
-    return out;
+    if (core)
+        snprintf(out, cap, "%s %s openblas %s %s", ft_kernels_get()->name, compute, core, version);
+    dlclose(library);
+    return core && *version ? 0
+                            : ft_err_set(e, FT_ERR_INTERNAL, "OpenBLAS does not say which version "
+                                         "and kernels it is");
 }

@@ -3,11 +3,13 @@
 #ifndef FT_NUMERICS_H
 #define FT_NUMERICS_H
 
+#include "base/err.h"
+
 #include <stddef.h>
 
 /* Writes the family of ft's kernels, the compute type, and the kernel set and version of OpenBLAS:
- * "avx512 f32 openblas SkylakeX 0.3.21". compute: "f32". OpenBLAS must be loaded already (as it is
- * once an ft_nn exists); "openblas none" otherwise. Returns: out. */
-char *ft_numerics_name(const char *compute, char *out, size_t cap);
+ * "avx512 f32 openblas SkylakeX 0.3.21". compute: "f32". OpenBLAS must be loaded already, as it is
+ * once an ft_nn exists. Errors: FT_ERR_NOMEM, FT_ERR_INTERNAL when OpenBLAS does not say. */
+int ft_numerics_name(const char *compute, char *out, size_t cap, ft_err *e) FT_MUST_CHECK;
 
 #endif
