@@ -102,34 +102,46 @@ const char *ft_checkpoint_path(ft_checkpoint_folder *f, uint64_t step)
     return f->path;
 }
 
-void ft_checkpoint_folder_took(ft_checkpoint_folder *f, uint64_t step)
-{
-    f->good = step;
-}
-
-int ft_checkpoint_folder_saved(ft_checkpoint_folder *f, uint64_t step, ft_err *e)
+/* Removes what is older than `step`, but for the one of step `before`. */
+static int remove_older(ft_checkpoint_folder *f, uint64_t step, uint64_t before, ft_err *e)
 {
     char name[NAME_BYTES];
     size_t kept = 0;
-    int rc = 0, listed = 0;
+    int rc = 0;
     for (size_t i = 0; i < f->n && rc == 0; i++) {
         uint64_t s = f->steps[i];
-        listed |= s == step;
         /* Later ones are damaged, or this run would have begun there: they are overwritten when it
          * comes to them. */
-        if (s >= step || s == f->good) {
+        if (s >= step || s == before) {
             f->steps[kept++] = s;
             continue;
         }
         name_of(s, name);
         rc = ft_folder_remove(f->folder, name, e);
     }
+    if (rc == 0)
+        f->n = kept;
+    return rc;
+}
+
+int ft_checkpoint_folder_took(ft_checkpoint_folder *f, uint64_t step, ft_err *e)
+{
+    uint64_t before = 0;
+    for (size_t i = 0; i < f->n && f->steps[i] < step; i++)
+        before = f->steps[i];
+    f->good = step;
+    return remove_older(f, step, before, e);    /* which a killed run may have left to do */
+}
+
+int ft_checkpoint_folder_saved(ft_checkpoint_folder *f, uint64_t step, ft_err *e)
+{
+    int rc = remove_older(f, step, f->good, e);
     if (rc < 0)
         return rc;
-    f->n = kept;
     f->good = step;
-    if (listed)
-        return 0;
+    for (size_t i = 0; i < f->n; i++)
+        if (f->steps[i] == step)
+            return 0;
     rc = add_step(f, step, e);
     if (rc == 0)
         qsort(f->steps, f->n, sizeof *f->steps, ascending);

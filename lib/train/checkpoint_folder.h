@@ -5,7 +5,7 @@
  *     ft_checkpoint_folder_open(&f, "run1", e);
  *     for (size_t i = f->n; i-- > 0;)     newest first
  *         … ft_checkpoint_path(f, f->steps[i]) …    and, where one was taken up,
- *     ft_checkpoint_folder_took(f, step);
+ *     ft_checkpoint_folder_took(f, step, e);
  *     …
  *     write ft_checkpoint_path(f, step) by atomic replacement, then
  *     ft_checkpoint_folder_saved(f, step, e);       the old ones go only now
@@ -36,8 +36,9 @@ void ft_checkpoint_folder_free(ft_checkpoint_folder **f);
 /* Returns: the path of the checkpoint of a step, valid until the next call. */
 const char *ft_checkpoint_path(ft_checkpoint_folder *f, uint64_t step);
 
-/* Says that the run goes on from the checkpoint of this step. */
-void ft_checkpoint_folder_took(ft_checkpoint_folder *f, uint64_t step);
+/* Says that the checkpoint of this step is good and the run goes on from it: those before the one
+ * before it go. Errors: FT_ERR_IO. */
+int ft_checkpoint_folder_took(ft_checkpoint_folder *f, uint64_t step, ft_err *e) FT_MUST_CHECK;
 
 /* Says that the checkpoint of this step is on the disk: earlier ones go, but for the last good one
  * before it. Errors: FT_ERR_IO. */

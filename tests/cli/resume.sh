@@ -74,8 +74,8 @@ resumed() { # NAME OPTION...
 
 for sig in TERM INT; do
     check_status 75 "$sig: status 75" signalled $sig $sig --checkpoint $sig --every 10
-    check "$sig: the message says how to go on" grep -q 'stopped by a signal after step .*--resume' \
-        stderr
+    check "$sig: the message says how to go on" \
+        grep -q 'stopped by a signal after step .*--resume' stderr
     check "$sig: no adapter yet" sh -c "! ls $sig.ft* 2>/dev/null"
     check_status 0 "$sig: gone on with, other threads and --micro" \
         resumed $sig --threads 3 --micro 2 --memory 1G --spike 0
@@ -173,8 +173,9 @@ echo mine >damaged/checkpoint-x.ft.ft-tmp
 echo stale >damaged/checkpoint-0000000100.ft.ft-tmp
 check_status 0 "none is whole: from the beginning" resumed damaged
 same_end "none is whole" damaged
-check "stale temporary files are gone, others' files are not" test "$(echo damaged/*)" = \
-    "damaged/checkpoint-0000000070.ft damaged/checkpoint-0000000080.ft damaged/checkpoint-x.ft.ft-tmp damaged/notes"
+check "stale temporary files are gone, others' files are not" \
+    test "$(cd damaged && echo *)" = "checkpoint-0000000070.ft checkpoint-0000000080.ft \
+checkpoint-x.ft.ft-tmp notes"
 head -c 1000 ref/checkpoint-0000000080.ft >damaged/checkpoint-0000000080.ft
 check_status 0 "a cut checkpoint" resumed damaged
 same_end "a cut checkpoint" damaged

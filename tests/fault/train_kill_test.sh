@@ -11,7 +11,7 @@ args='-q -m toy.gguf --threads 1 --lora-rank 2 --lora-dropout 0.1 --epochs 12 --
 
 # Nothing here needs a disk: a kill loses no write. In memory fsync costs nothing.
 if [ -w /dev/shm ]; then
-    work=$(mktemp -d /dev/shm/ft-kill.XXXXXX)
+    work=$(mktemp -d -p /dev/shm)
     trap 'rm -rf "$work"' EXIT
     cp toy.gguf packed.ft val.ft "$work"
     cd "$work"
@@ -41,7 +41,7 @@ check "a program that forgets is found" grep -q '^not ok.*the same bytes' found
 counts='60 20 10'
 [ -z "${FT_SOAK:-}" ] || counts='1000 200 100'
 # shellcheck disable=SC2086  # words
-campaign $counts ft-train || cases_failed=1
+check "all of them" campaign $counts ft-train
 
 # Files may have so many blocks of 512 bytes at most. Checkpoints grow as B fills, so the limit is
 # hit at the first one, at a later one, or never.

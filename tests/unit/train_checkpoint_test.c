@@ -427,6 +427,8 @@ static void the_folder_keeps_two_and_touches_nothing_else(void **state)
     ft_checkpoint_folder_free(&f);
     put_file(path, "checkpoint-0000000012.ft");
     put_file(path, "checkpoint-0000000009.ft");
+    put_file(path, "checkpoint-0000000003.ft");
+    put_file(path, "checkpoint-0000000006.ft");
     put_file(path, "checkpoint-0000000100.ft");
     put_file(path, "checkpoint-0000000010.ft.ft-tmp");     /* of a killed run */
     put_file(path, "checkpoint-000000001x.ft");
@@ -434,10 +436,12 @@ static void the_folder_keeps_two_and_touches_nothing_else(void **state)
     put_file(path, "checkpoint-0000000011.ft.bak");
     put_file(path, "notes.ft-tmp");
     OK(ft_checkpoint_folder_open(&f, path, &e));
-    assert_int_equal(f->n, 3);
-    assert_int_equal(f->steps[0], 9);
-    assert_int_equal(f->steps[2], 100);
-    ft_checkpoint_folder_took(f, 9);       /* 12 and 100 were damaged */
+    assert_int_equal(f->n, 5);
+    assert_int_equal(f->steps[0], 3);
+    assert_int_equal(f->steps[4], 100);
+    OK(ft_checkpoint_folder_took(f, 9, &e));   /* 12 and 100 were damaged */
+    assert_int_equal(f->n, 4);
+    assert_int_equal(f->steps[0], 6);
     put_file(path, "checkpoint-0000000015.ft");
     OK(ft_checkpoint_folder_saved(f, 15, &e));
     assert_int_equal(f->n, 3);             /* 9, 15 and, until it is overtaken, 100 */

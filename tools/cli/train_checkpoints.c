@@ -45,10 +45,13 @@ static int go_on(cli_checkpoints *c, ft_trainer *t, ft_digest *log)
             ft_err_wrap(cli_err(), "%s cannot be gone on with", path);
         if (rc == 0)
             rc = ft_checkpoint_read(path, cli_pool(), &s, log, cli_err());
+        if (rc == 0 && s.step != c->folder->steps[i - 1])
+            rc = ft_err_set(cli_err(), FT_ERR_DATA, "%s holds step %llu: it was renamed", path,
+                            (unsigned long long)s.step);
         if (rc == 0 && (rc = ft_trainer_restore(t, &s, cli_err())) < 0)
             ft_err_wrap(cli_err(), "%s", path);
         cli_check(rc);
-        ft_checkpoint_folder_took(c->folder, s.step);
+        cli_check(ft_checkpoint_folder_took(c->folder, s.step, cli_err()));
         cli_note("going on after step %llu of %llu", (unsigned long long)s.step,
                  (unsigned long long)ft_trainer_steps(t));
     }

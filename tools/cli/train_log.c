@@ -32,7 +32,7 @@ static void digest_line(ft_digest *d, const char *line, size_t n)
 
 void cli_train_log_begin(cli_train_log *log, const char *path)
 {
-    *log = (cli_train_log){0};
+    *log = (cli_train_log){.path = path};
     cli_check(ft_out_open_log(&log->out, path, cli_err()));
 }
 
@@ -70,8 +70,12 @@ void cli_train_log_step(cli_train_log *log, const ft_train_report *p)
 
 void cli_train_log_sync(cli_train_log *log)
 {
-    if (log->out)
-        cli_check(ft_out_sync(log->out, cli_err()));
+    if (!log->out)
+        return;
+    cli_check(ft_out_sync(log->out, cli_err()));
+    if (log->path)
+        cli_check(ft_io_sync_folder_of(log->path, cli_err()));
+    log->path = NULL;
 }
 
 void cli_train_log_end(cli_train_log *log)
@@ -120,7 +124,7 @@ void cli_train_log_go_on(cli_train_log *log, const char *path, uint64_t step,
     ft_digest found;
     ft_map map = {NULL, 0};
     size_t keep = 0;
-    *log = (cli_train_log){.digest = *digest};
+    *log = (cli_train_log){.digest = *digest, .path = path};
     if (!path)
         return;
     if (stat(path, &st) < 0) {

@@ -17,6 +17,7 @@
 typedef struct cli_train_log {     /* all zero: no file, the digest of no line */
     ft_out *out;
     ft_digest digest;
+    const char *path;              /* of a file whose name may not be on the disk yet, or NULL */
 } cli_train_log;
 
 /* Begins a new file. */
