@@ -15,7 +15,7 @@ import xxhash
 import zstandard
 
 MIB = 1 << 20
-KINDS = ("text", "tokens", "packed", "adapter")
+KINDS = ("text", "tokens", "packed", "adapter", "checkpoint")
 
 
 class Bad(Exception):

@@ -128,7 +128,8 @@ static int put_record(ft_buf *b, ft_kind kind, ft_mp record, ft_err *e)
         put_segment(b, &s);
         return 0;
     case FT_KIND_PACKED: return put_row(b, record, e);
-    case FT_KIND_ADAPTER: return put_tensor(b, record, e);
+    case FT_KIND_ADAPTER:
+    case FT_KIND_CHECKPOINT: return put_tensor(b, record, e);
     default: ft_json_put(b, record); return 0;
     }
 }

@@ -7,9 +7,11 @@
 
 #include <math.h>
 
-static const char *scores_path;
+static const char *scores_path, *compute = "auto";
 
 static const cli_option options[] = {
+    {"compute", 0, CLI_CHOICE, &compute, "f32|bf16|int8|auto", 0, 0, 0,
+     "what products are computed in"},
     {"scores", 0, CLI_TEXT, &scores_path, "FILE", 0, 0, 0,
      "write {id, loss, targets} of each example as a JSON line"},
     {0}};
@@ -89,7 +91,7 @@ int main(int argc, char **argv)
         l = read_adapter(m, in);
     if (scores_path)
         cli_check(ft_out_open(&scores, scores_path, cli_err()));
-    cli_evaluate(in, m, l, tok, scores, &r);
+    cli_evaluate(in, m, l, ft_compute_by_name(compute), tok, scores, &r);
     print_result(&r);
     if (scores)
         cli_check(ft_out_commit(&scores, cli_err()));

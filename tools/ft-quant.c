@@ -72,7 +72,7 @@ static double loss_of(const ft_model *m)
     ft_reader *in = cli_reader(eval_path, FT_KIND_PACKED);
     cli_evaluation r;
     cli_check_tokenizer(in, tok);
-    cli_evaluate(in, m, NULL, tok, NULL, &r);
+    cli_evaluate(in, m, NULL, FT_COMPUTE_F32, tok, NULL, &r);
     ft_reader_free(&in);
     ft_tokenizer_free(&tok);
     return cli_evaluation_loss(&r);

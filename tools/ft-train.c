@@ -1,25 +1,28 @@
 /* ft-train: packed rows in, an adapter out. All input is read and verified before the first step,
  * and the output is opened before it, so that nothing is trained that could not be kept. */
 #include "base/mem.h"
-#include "data/json.h"
 #include "tools/cli/cli.h"
-#include "tools/cli/evaluate.h"
 #include "tools/cli/load.h"
+#include "tools/cli/train_adapter.h"
+#include "tools/cli/train_checkpoints.h"
+#include "tools/cli/train_data.h"
+#include "tools/cli/train_log.h"
 #include "train/adapter.h"
+#include "train/numerics.h"
 #include "train/trainer.h"
 
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 static uint64_t rank = 16;
 static double alpha = 32, dropout = 0;
 static const char *targets = "all", *val_path, *log_path, *compute = "auto", *recompute = "none";
 static int no_shuffle, plan_only;
+static cli_checkpoints saved = {.every = 50};
 static ft_train_config cfg = {.lr = 2e-4, .warmup = 0.03, .decay = 0.01, .clip = 1, .batch = 16,
-                              .epochs = 1};
+                              .epochs = 1, .spike = 10};
 
 static const cli_option options[] = {
     {"lora-rank", 0, CLI_COUNT, &rank, "R", 1, 65536, CLI_PAYLOAD, "rank of the adapter"},
@@ -49,6 +52,16 @@ static const cli_option options[] = {
      "what products are computed in"},
     {"recompute", 0, CLI_CHOICE, &recompute, "none|attention|full", 0, 0, 0,
      "what is computed again instead of kept"},
+    {"patience", 0, CLI_COUNT, &cfg.patience, "N", 0, 1e9, CLI_PAYLOAD,
+     "stop after N validations without improvement; 0: never"},
+    {"spike", 0, CLI_REAL, &cfg.spike, "FACTOR", 0, 1e9, 0,
+     "fail when a loss is FACTOR times the running mean; 0: never"},
+    {"checkpoint", 0, CLI_TEXT, &saved.path, "DIR", 0, 0, 0,
+     "keep the last two checkpoints in DIR; SIGTERM saves one"},
+    {"every", 0, CLI_COUNT, &saved.every, "STEPS", 1, 1e9, 0,
+     "save a checkpoint so often, and at the end"},
+    {"resume", 0, CLI_FLAG, &saved.resume, 0, 0, 0, 0,
+     "go on from the last checkpoint in DIR; begin where there is none"},
     {"log", 0, CLI_TEXT, &log_path, "FILE", 0, 0, 0, "write a JSON line for each step"},
     {"plan", 0, CLI_FLAG, &plan_only, 0, 0, 0, 0, "print memory, steps and expected time; stop"},
     {0}};
@@ -71,37 +84,18 @@ typedef struct run {
     ft_header header;
     ft_buf extra;              /* what header points into */
     ft_trainer *trainer;
-    ft_out *log;
+    cli_train_log log;
+    char numerics[128];
 } run;
 
 /* ---- before training ---- */
 
-static ft_reader *open_packed(const run *r, const char *path)
+static void check_options(void)
 {
-    ft_reader *in = cli_reader(path, FT_KIND_PACKED);
-    cli_check_tokenizer(in, r->tok);
-    return in;
-}
-
-static ft_dataset *read_packed(const run *r, ft_reader *in)
-{
-    ft_dataset *d = NULL;
-    ft_mp record;
-    cli_check(ft_dataset_new(&d, r->model->V, cli_err()));
-    while (cli_next(in, &record))
-        if (ft_dataset_add(d, record, cli_err()) < 0) {
-            ft_err_wrap(cli_err(), "record %llu of %s", (unsigned long long)ft_reader_records(in),
-                        ft_reader_name(in));
-            cli_fail();
-        }
-    if (ft_dataset_end(d, cli_err()) < 0) {
-        ft_err_wrap(cli_err(), "%s", ft_reader_name(in));
-        cli_fail();
-    }
-    if (d->longest > r->model->context)
-        cli_warn("an example of %s has %zu tokens, but the model was made for %zu: ft-pack -l cuts",
-                 ft_reader_name(in), d->longest, r->model->context);
-    return d;
+    if (!saved.path && (saved.resume || cli_given("every")))
+        cli_usage_error("--%s needs --checkpoint DIR", saved.resume ? "resume" : "every");
+    if (cfg.patience && !val_path)
+        cli_usage_error("--patience needs --val FILE");
 }
 
 static ft_lora *new_lora(const ft_model *m)
@@ -154,51 +148,18 @@ static void check_memory(const ft_train_plan *p)
 
 /* ---- training ---- */
 
-static void log_step(run *r, const ft_train_report *p)
+static void results(const run *r, const ft_train_plan *plan, double tokens, double seconds)
 {
-    ft_buf b = {0};
-    if (!r->log)
-        return;
-    ft_buf_add_fmt(&b, "{\"step\":%llu,\"loss\":", (unsigned long long)p->step);
-    ft_json_put_double(&b, p->loss);
-    ft_buf_add_str(&b, ",\"lr\":");
-    ft_json_put_double(&b, p->lr);
-    ft_buf_add_str(&b, ",\"grad_norm\":");
-    ft_json_put_double(&b, p->grad_norm);
-    ft_buf_add_fmt(&b, ",\"tokens\":%llu,\"tokens_per_s\":%.1f}\n", (unsigned long long)p->tokens,
-                   (double)p->tokens / fmax(p->seconds, 1e-9));
-    if (p->validated) {
-        ft_buf_add_fmt(&b, "{\"step\":%llu,\"val_loss\":", (unsigned long long)p->step);
-        ft_json_put_double(&b, p->val_loss);
-        ft_buf_add_str(&b, "}\n");
-    }
-    cli_check(ft_buf_check(&b, cli_err()));
-    cli_check(ft_out_write(r->log, b.p, b.n, cli_err()));
-    cli_check(ft_out_flush(r->log, cli_err()));
-    ft_buf_free(&b);
-}
-
-static void train(run *r, const ft_train_plan *plan)
-{
-    ft_train_report p = {0};
-    double tokens = 0, seconds = 0, last = 0;
-    char label[80];
-    while (cli_check(ft_trainer_step(r->trainer, &p, cli_err())) != FT_EOS) {
-        log_step(r, &p);
-        if (p.validated)
-            cli_note("step %llu of %llu: training loss %.4f, validation loss %.4f",
-                     (unsigned long long)p.step, (unsigned long long)plan->steps, p.loss,
-                     p.val_loss);
-        tokens += (double)p.tokens;
-        seconds += p.seconds;
-        last = p.loss;
-        snprintf(label, sizeof label, "step %llu/%llu loss %.4f", (unsigned long long)p.step,
-                 (unsigned long long)plan->steps, p.loss);
-        cli_progress(label, tokens, (double)plan->tokens, "tok");
+    ft_train_state s = ft_trainer_state(r->trainer);
+    if (ft_trainer_is_early(r->trainer)) {
+        cli_note("stopped early after step %llu of %llu: no better validation loss in %llu "
+                 "validations", (unsigned long long)s.step, (unsigned long long)plan->steps,
+                 (unsigned long long)s.stale);
+        cli_result_count("stopped_early", s.step);
     }
     cli_result_count("examples", r->train->n_examples);
-    cli_result_count("steps", plan->steps);
-    cli_result_real("loss", last);
+    cli_result_count("steps", s.step);
+    cli_result_real("loss", s.loss);
     if (r->val) {
         cli_result_real("val_loss", ft_trainer_best_loss(r->trainer));
         cli_result_count("best_step", ft_trainer_best_step(r->trainer));
@@ -206,47 +167,55 @@ static void train(run *r, const ft_train_plan *plan)
     cli_result_real("tokens_per_s", tokens / fmax(seconds, 1e-9));
 }
 
-/* ---- the adapter ---- */
-
-/* Writes the whole stream to w, which is gone afterwards. */
-static int write_adapter(const run *r, ft_writer *w, ft_err *e)
+static void train(run *r, const ft_train_plan *plan)
 {
-    ft_counts c = {.read = r->train->n_examples};
-    int rc = ft_writer_derive(w, r->in, e);
-    if (rc == 0 && r->val_in)
-        rc = ft_writer_derive(w, r->val_in, e);
-    if (rc == 0)
-        rc = ft_writer_derive_file(w, "model", &r->model->digest, e);
-    if (rc == 0)
-        rc = ft_adapter_write(r->lora, r->model, ft_trainer_params(r->trainer), w, e);
-    if (rc < 0) {
-        ft_writer_abandon(&w);
-        return rc;
+    ft_train_report p;
+    double tokens = 0, seconds = 0, share;
+    char label[80];
+    int rc;
+    share = 1 - (double)ft_trainer_state(r->trainer).step / (double)plan->steps;
+    while ((rc = ft_trainer_step(r->trainer, &p, cli_err())) == 0) {
+        cli_train_log_step(&r->log, &p);
+        if (p.validated)
+            cli_note("step %llu of %llu: training loss %.4f, validation loss %.4f",
+                     (unsigned long long)p.step, (unsigned long long)plan->steps, p.loss,
+                     p.val_loss);
+        tokens += (double)p.tokens;
+        seconds += p.seconds;
+        cli_checkpoints_step(&saved, r->trainer, &r->log);
+        snprintf(label, sizeof label, "step %llu/%llu loss %.4f", (unsigned long long)p.step,
+                 (unsigned long long)plan->steps, p.loss);
+        cli_progress(label, tokens, share * (double)plan->tokens, "tok");
     }
-    ft_counts_drop(&c, "trained on", c.read);
-    return ft_writer_finish(&w, &c, e);
+    if (rc < 0)
+        cli_checkpoints_fail(&saved);
+    cli_checkpoints_end(&saved);
+    cli_train_log_end(&r->log);
+    results(r, plan, tokens, seconds);
 }
 
-/* Hours of work must not be lost to a reader that went away or a disk that is full: the adapter
- * goes to a file here, or in $TMPDIR, and the program still fails. */
-_Noreturn static void save_elsewhere(const run *r)
+/* Says what a checkpoint must have in common with this run, and goes on from the last good one. */
+static void begin(run *r)
 {
-    ft_err why = *cli_err();
-    const char *tmp = getenv("TMPDIR"), *folder = ".";
-    char path[4096];
-    if (access(folder, W_OK) != 0)
-        folder = tmp && *tmp ? tmp : "/tmp";
-    snprintf(path, sizeof path, "%s/ft-train.%ld.adapter.ft", folder, (long)getpid());
-    if (write_adapter(r, cli_writer(path, r->header), cli_err()) < 0)
-        cli_fail();
-    *cli_err() = why;
-    ft_err_wrap(cli_err(), "the adapter was saved as %s, because writing it failed", path);
-    cli_fail();
+    cli_check(ft_numerics_name(compute, r->numerics, sizeof r->numerics, cli_err()));
+    saved.run = (ft_run){.model = r->model->digest, .transform = "", .seed = cfg.seed,
+                         .numerics = r->numerics};
+    saved.in = r->in;
+    saved.val_in = r->val_in;
+    cli_checkpoints_begin(&saved, r->trainer, &r->log, log_path);
+}
+
+static void write_adapter(run *r, ft_writer *out)
+{
+    cli_adapter_output a = {r->lora, r->model, ft_trainer_params(r->trainer), r->in, r->val_in,
+                            r->train->n_examples, r->header};
+    cli_adapter_write(&a, out);
 }
 
 static void free_run(run *r)
 {
     ft_trainer_free(&r->trainer);
+    cli_checkpoints_free(&saved);
     ft_dataset_free(&r->train);
     ft_dataset_free(&r->val);
     ft_lora_free(&r->lora);
@@ -264,28 +233,29 @@ int main(int argc, char **argv)
     ft_writer *out = NULL;
     cli_begin(&tool, argc, argv);
     signal(SIGPIPE, SIG_IGN);    /* a reader that is gone shows when the adapter is written */
+    check_options();
     cfg.seed = cli_seed();
-    cfg.compute = *compute == 'f' ? FT_COMPUTE_F32 : *compute == 'b' ? FT_COMPUTE_BF16 :
-                  *compute == 'i' ? FT_COMPUTE_INT8
-                                                                  : FT_COMPUTE_AUTO;
-    cfg.recompute = *recompute == 'f' ? FT_RECOMPUTE_FULL : *recompute == 'a'
-                    ? FT_RECOMPUTE_ATTENTION : FT_RECOMPUTE_NONE;
+    cfg.compute = ft_compute_resolve(ft_compute_by_name(compute));
+    compute = ft_compute_name(cfg.compute);    /* what auto is here, for the history */
+    cfg.recompute = ft_recompute_by_name(recompute);
     cfg.shuffle = !no_shuffle;
     cli_check(ft_model_open(&r.model, cli_model(), cli_err()));
     r.tok = cli_tokenizer_of(r.model->gguf);
     r.lora = new_lora(r.model);
-    r.in = open_packed(&r, cli_input());
+    r.in = cli_packed_open(cli_input(), r.tok);
     if (val_path)
-        r.val_in = open_packed(&r, val_path);
+        r.val_in = cli_packed_open(val_path, r.tok);
     r.header = cli_header_from(r.in, FT_KIND_ADAPTER);
     cli_check(ft_adapter_header(r.lora, r.model, &r.header, &r.extra, cli_err()));
-    if (!plan_only)
+    if (!plan_only) {
+        cli_checkpoints_open(&saved);
         out = cli_writer(cli_output(), r.header);
-    if (log_path && !plan_only)
-        cli_check(ft_out_open_log(&r.log, log_path, cli_err()));
-    r.train = read_packed(&r, r.in);
+    }
+    if (log_path && !plan_only && !saved.resume)
+        cli_train_log_begin(&r.log, log_path);
+    r.train = cli_packed_read(r.in, r.model);
     if (val_path)
-        r.val = read_packed(&r, r.val_in);
+        r.val = cli_packed_read(r.val_in, r.model);
     cli_check(ft_train_plan_for(r.model, r.lora, r.train, r.val, &cfg,
                                 ft_pool_threads(cli_pool()), &plan, cli_err()));
     check_memory(&plan);
@@ -296,12 +266,9 @@ int main(int argc, char **argv)
     }
     cli_check(ft_trainer_new(&r.trainer, r.model, r.lora, r.train, r.val, &cfg, cli_pool(),
                              cli_err()));
+    begin(&r);
     train(&r, &plan);
-    if (r.log)
-        cli_check(ft_out_commit(&r.log, cli_err()));
-    if (write_adapter(&r, out, cli_err()) == FT_ERR_IO)
-        save_elsewhere(&r);
-    cli_check(cli_err()->code);
+    write_adapter(&r, out);
     free_run(&r);
     return cli_end();
 }

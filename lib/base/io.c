@@ -306,6 +306,12 @@ static int open_in_place(ft_out *out, const char *path, ft_err *e)
     return out->fd < 0 ? ft_err_sys(e, FT_ERR_CREATE, errno, "cannot create %s", path) : 0;
 }
 
+static int open_to_append(ft_out *out, const char *path, ft_err *e)
+{
+    out->fd = open_retry(path, O_WRONLY | O_CREAT | O_APPEND, 0666);
+    return out->fd < 0 ? ft_err_sys(e, FT_ERR_CREATE, errno, "cannot create %s", path) : 0;
+}
+
 static int open_by(ft_out **result, const char *path,
                    int (*open_fd)(ft_out *out, const char *path, ft_err *e), ft_err *e)
 {
@@ -336,6 +342,18 @@ int ft_out_open_log(ft_out **result, const char *path, ft_err *e)
     return open_by(result, path, open_in_place, e);
 }
 
+int ft_out_open_log_at(ft_out **result, const char *path, uint64_t keep, ft_err *e)
+{
+    int rc = open_by(result, path, open_to_append, e);
+    struct stat st;
+    if (rc == 0 && fstat((*result)->fd, &st) == 0 && S_ISREG(st.st_mode) &&
+        ftruncate((*result)->fd, (off_t)keep) < 0) {
+        rc = ft_err_sys(e, FT_ERR_IO, errno, "cannot shorten %s", path);
+        ft_out_abandon(result);
+    }
+    return rc;
+}
+
 int ft_out_flush(ft_out *out, ft_err *e)
 {
     size_t n = out->used;
@@ -343,6 +361,15 @@ int ft_out_flush(ft_out *out, ft_err *e)
     if (n && write_all(out->fd, out->buffer, n) < 0)
         return ft_err_sys(e, FT_ERR_IO, errno, "writing %s", out->name);
     return 0;
+}
+
+int ft_out_sync(ft_out *out, ft_err *e)
+{
+    int rc = ft_out_flush(out, e);
+    /* EINVAL, EROFS: a pipe or a device. */
+    if (rc == 0 && fsync_retry(out->fd) < 0 && errno != EINVAL && errno != EROFS)
+        rc = ft_err_sys(e, FT_ERR_IO, errno, "syncing %s", out->name);
+    return rc;
 }
 
 int ft_out_write(ft_out *out, const void *p, size_t n, ft_err *e)
@@ -382,8 +409,7 @@ const char *ft_out_path(const ft_out *out)
     return out->tmp;
 }
 
-/* Makes the rename itself durable. */
-static int sync_folder_of(const char *path, ft_err *e)
+int ft_io_sync_folder_of(const char *path, ft_err *e)
 {
     const char *slash = strrchr(path, '/');
     char *folder = slash ? ft_strndup(path, (size_t)(slash - path) + (slash == path), e)
@@ -416,7 +442,7 @@ static int publish(ft_out *out, ft_err *e)
     slot_release(out);
     ft_free(out->tmp);
     out->tmp = NULL;
-    return sync_folder_of(out->name, e);
+    return ft_io_sync_folder_of(out->name, e);   /* makes the rename itself durable */
 }
 
 int ft_out_commit(ft_out **result, ft_err *e)

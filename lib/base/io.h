@@ -50,8 +50,13 @@ int ft_out_open(ft_out **out, const char *path, ft_err *e) FT_MUST_CHECK;
 /* Opens a file that is written in place and visible while it grows, as a log is: no temporary, and
  * what was written stays when the program fails. Errors: FT_ERR_CREATE. */
 int ft_out_open_log(ft_out **out, const char *path, ft_err *e) FT_MUST_CHECK;
+/* The same for a log that goes on behind its first `keep` bytes: what stands behind them is cut
+ * off. Errors: FT_ERR_CREATE. */
+int ft_out_open_log_at(ft_out **out, const char *path, uint64_t keep, ft_err *e) FT_MUST_CHECK;
 int ft_out_write(ft_out *out, const void *p, size_t n, ft_err *e) FT_MUST_CHECK;
 int ft_out_flush(ft_out *out, ft_err *e) FT_MUST_CHECK;
+/* Flushes, and waits until the disk has it; pipes and devices have nothing to wait for. */
+int ft_out_sync(ft_out *out, ft_err *e) FT_MUST_CHECK;
 
 uint64_t ft_out_bytes(const ft_out *out); /* written so far */
 int ft_out_is_tty(const ft_out *out);
@@ -70,6 +75,9 @@ void ft_out_abandon(ft_out **out);
 
 /* Removes all unfinished temporary files; async-signal-safe, for signal handlers. */
 void ft_io_remove_temporaries(void);
+
+/* Makes new, renamed and removed names beside `path` durable. Errors: FT_ERR_IO. */
+int ft_io_sync_folder_of(const char *path, ft_err *e) FT_MUST_CHECK;
 
 /* An unnamed temporary file in $TMPDIR (or /tmp): written once, then read from the start as often
  * as wanted; gone with the process. Errors: FT_ERR_CREATE, FT_ERR_IO. */

@@ -6,19 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-enum ft_compute ft_compute_resolve(enum ft_compute c)
-{
-    if (c != FT_COMPUTE_AUTO)
-        return c;
-    return strcmp(ft_kernels_get()->name, "avx512") == 0 ? FT_COMPUTE_BF16 : FT_COMPUTE_F32;
-}
-
-const char *ft_compute_name(enum ft_compute c)
-{
-    static const char *const names[] = {"f32", "bf16", "int8", "auto"};
-    return names[c];
-}
-
 static void embed_task(void *ctx, size_t row, unsigned worker)
 {
     struct ft_nn *nn = ctx;

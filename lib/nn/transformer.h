@@ -66,8 +66,12 @@ typedef struct ft_nn_limits {
 
 /* Returns: c, or for auto what it is on this processor: f32 or bf16. */
 enum ft_compute ft_compute_resolve(enum ft_compute c);
-/* Returns: "f32", "bf16", "int8" or "auto". */
+/* By the names "f32", "bf16", "int8", "auto", and "none", "attention", "full"; a name that is none of
+ * these is taken for the last of its kind. */
 const char *ft_compute_name(enum ft_compute c);
+enum ft_compute ft_compute_by_name(const char *name);
+const char *ft_recompute_name(enum ft_recompute r);
+enum ft_recompute ft_recompute_by_name(const char *name);
 
 typedef struct ft_nn_plan {     /* bytes */
     size_t weights;             /* the base as it lies in memory (mapped)                      */

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-static const char *const kind_names[] = {"any", "text", "tokens", "packed", "adapter"};
+static const char *const kind_names[] = {"any", "text", "tokens", "packed", "adapter",
+                                         "checkpoint"};
 
 const char *ft_kind_name(ft_kind k)
 {
@@ -89,7 +90,7 @@ static int parse_kind(ft_mp map, ft_kind *kind, ft_err *e)
     ft_slice s;
     if (!ft_mp_get_str(map, "kind", &s))
         return ft_err_set(e, FT_ERR_DATA, "header has no kind");
-    for (int k = FT_KIND_TEXT; k <= FT_KIND_ADAPTER; k++)
+    for (int k = FT_KIND_TEXT; k <= FT_KIND_CHECKPOINT; k++)
         if (ft_slice_is(s, kind_names[k])) {
             *kind = (ft_kind)k;
             return 0;

@@ -34,7 +34,7 @@
 #define FT_WINDOW_LOG_MAX 23
 
 typedef enum ft_kind { FT_KIND_ANY = 0, FT_KIND_TEXT, FT_KIND_TOKENS, FT_KIND_PACKED,
-                       FT_KIND_ADAPTER } ft_kind;
+                       FT_KIND_ADAPTER, FT_KIND_CHECKPOINT } ft_kind;
 
 const char *ft_kind_name(ft_kind k);        /* "text", … */
 

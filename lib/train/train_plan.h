@@ -24,6 +24,10 @@ typedef struct ft_train_config {
     uint64_t micro;                /* examples computed at once; 0: FT_MICRO_TOKENS tokens       */
     uint64_t epochs, seed;
     uint64_t val_every;            /* steps; 0: only at the end                                 */
+    uint64_t patience;             /* validations without improvement after which training stops;
+                                    * 0: none does                                              */
+    double spike;                  /* a loss over so many times the running mean ends training
+                                    * with an error (spike.h); 0: none does                     */
     int shuffle;
     enum ft_compute compute;
     enum ft_recompute recompute;

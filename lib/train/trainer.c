@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "train/optim.h"
 #include "train/schedule.h"
+#include "train/spike.h"
 
 #include <math.h>
 #include <string.h>
@@ -21,6 +22,10 @@ struct ft_trainer {
     float *grads, *best;       /* best: NULL without validation */
     uint64_t step, best_step;
     double best_loss;
+    uint64_t stale;            /* validations since best_step */
+    double loss, mean;         /* of the last step; running   */
+    size_t worst;              /* example of this step with the largest loss a target, and that */
+    double worst_loss;
     size_t *order;             /* rows of this epoch              */
     size_t order_at;           /* place of the next step's first  */
     uint64_t epoch;            /* counted from 0                  */
@@ -116,16 +121,22 @@ static int list_rows(ft_trainer *t, const ft_dataset *d, const size_t *order, si
     return 0;
 }
 
-/* Takes the examples of the next step and begins the next epoch when this one ends. */
-static int next_rows(ft_trainer *t, ft_err *e)
+/* Steps over the rows of a step, and into the next epoch when this one ends. */
+static void pass_rows(ft_trainer *t, size_t end)
 {
-    size_t end = ft_train_step_end(t->train, t->order, t->order_at, t->cfg.batch);
-    int rc = list_rows(t, t->train, t->order, t->order_at, end, e);
     t->order_at = end;
     if (end == t->train->n_rows && ++t->epoch < t->cfg.epochs) {
         t->order_at = 0;
         ft_train_order(t->train, &t->cfg, t->epoch, t->order);
     }
+}
+
+/* Takes the examples of the next step. */
+static int next_rows(ft_trainer *t, ft_err *e)
+{
+    size_t end = ft_train_step_end(t->train, t->order, t->order_at, t->cfg.batch);
+    int rc = list_rows(t, t->train, t->order, t->order_at, end, e);
+    pass_rows(t, end);
     return rc;
 }
 
@@ -156,6 +167,16 @@ static int blame(const ft_trainer *t, const ft_dataset *d, size_t at, size_t cou
 
 /* ---- steps ---- */
 
+/* Remembers which example of a step has the largest loss a target. */
+static void note_worst(ft_trainer *t, size_t example, double nll)
+{
+    uint32_t n = t->train->examples[example].n_targets;
+    if (n == 0 || nll / n <= t->worst_loss)
+        return;
+    t->worst = example;
+    t->worst_loss = nll / n;
+}
+
 /* Fills t->grads. Returns the step's loss in *loss, and its tokens. */
 static int gradient(ft_trainer *t, ft_train_report *report, ft_err *e)
 {
@@ -171,6 +192,7 @@ static int gradient(ft_trainer *t, ft_train_report *report, ft_err *e)
     }
     if (!(step.norm > 0))
         step.norm = 1;        /* no weight on any target: the gradient is zero */
+    t->worst_loss = -1;
     memset(t->grads, 0, t->lora->n_params * sizeof *t->grads);
     for (size_t at = 0; at < t->n_list; at += count) {
         if ((rc = fetch_micro(t, t->train, at, &count, e)) < 0)
@@ -179,8 +201,10 @@ static int gradient(ft_trainer *t, ft_train_report *report, ft_err *e)
                             e);
         if (rc < 0)
             return blame(t, t->train, at, count, e);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             sum += (double)t->batch.seqs[i].weight * t->batch.nll[i];
+            note_worst(t, t->list[at + i], t->batch.nll[i]);
+        }
     }
     report->loss = sum / step.norm;
     return 0;
@@ -204,7 +228,9 @@ static int validate(ft_trainer *t, double *loss, ft_err *e)
     if (rc < 0)
         return ft_err_wrap(e, "validation after step %llu", (unsigned long long)t->step);
     *loss = sum / d->weight;
+    t->stale++;
     if (*loss < t->best_loss) {
+        t->stale = 0;
         t->best_loss = *loss;
         t->best_step = t->step;
         memcpy(t->best, t->lora->params, t->lora->n_params * sizeof *t->best);
@@ -212,17 +238,30 @@ static int validate(ft_trainer *t, double *loss, ft_err *e)
     return 0;
 }
 
+/* Refuses a loss that stands out from those before it. */
+static int check_spike(const ft_trainer *t, double loss, ft_err *e)
+{
+    if (!ft_spike_is(t->cfg.spike, t->mean, t->step, loss))
+        return 0;
+    return ft_err_set(e, FT_ERR_NUMERIC, "step %llu: the loss jumped to %.4g, over %g times its "
+                      "running mean of %.4g; record %zu has the largest, %.4g a target",
+                      (unsigned long long)t->step + 1, loss, t->cfg.spike, t->mean,
+                      ft_dataset_row_of(t->train, t->worst) + 1, t->worst_loss);
+}
+
 int ft_trainer_step(ft_trainer *t, ft_train_report *report, ft_err *e)
 {
     double start = now();
     int rc;
     *report = (ft_train_report){.step = t->step + 1};
-    if (t->step == t->schedule.total)
+    if (ft_trainer_is_over(t))
         return FT_EOS;
     if ((rc = next_rows(t, e)) < 0)
         return rc;
     if (gradient(t, report, e) < 0)
         return ft_err_wrap(e, "step %llu", (unsigned long long)t->step + 1);
+    if ((rc = check_spike(t, report->loss, e)) < 0)
+        return rc;
     report->lr = ft_schedule_lr(&t->schedule, t->step);
     report->grad_norm = ft_clip_gradient(t->grads, t->lora->n_params, t->cfg.clip);
     if (!isfinite(report->grad_norm))
@@ -230,11 +269,50 @@ int ft_trainer_step(ft_trainer *t, ft_train_report *report, ft_err *e)
                           "finite", (unsigned long long)t->step + 1,
                           ft_dataset_row_of(t->train, t->list[0]) + 1);
     ft_adamw_step(t->adamw, t->lora->params, t->grads, report->lr, t->cfg.decay, t->pool);
-    t->step++;
+    t->loss = report->loss;
+    t->mean = ft_spike_mean(t->mean, t->step++, t->loss);
     report->seconds = now() - start;
     report->validated = t->val && (t->step == t->schedule.total ||
                                    (t->cfg.val_every && t->step % t->cfg.val_every == 0));
     return report->validated ? validate(t, &report->val_loss, e) : 0;
+}
+
+int ft_trainer_is_early(const ft_trainer *t)
+{
+    return t->cfg.patience && t->stale >= t->cfg.patience && t->step < t->schedule.total;
+}
+
+int ft_trainer_is_over(const ft_trainer *t)
+{
+    return t->step == t->schedule.total || ft_trainer_is_early(t);
+}
+
+/* ---- going back to a saved state ---- */
+
+ft_train_state ft_trainer_state(const ft_trainer *t)
+{
+    return (ft_train_state){t->step, t->loss, t->mean, t->best_step, t->best_loss, t->stale,
+                            t->lora->n_params, t->lora->params, t->adamw->m, t->adamw->v, t->best};
+}
+
+int ft_trainer_restore(ft_trainer *t, const ft_train_state *s, ft_err *e)
+{
+    if (s->step > t->schedule.total || s->best_step > s->step || s->stale > s->step ||
+        (s->best_step > 0 && !t->best) || (s->best_step > 0) != (isfinite(s->best_loss) != 0) ||
+        !isfinite(s->loss) || !isfinite(s->mean))
+        return ft_err_set(e, FT_ERR_DATA, "a state that no run with these settings can be in");
+    t->step = t->adamw->t = s->step;
+    t->loss = s->loss;
+    t->mean = s->mean;
+    t->best_step = s->best_step;
+    t->best_loss = s->best_loss;
+    t->stale = s->stale;
+    t->epoch = 0;
+    t->order_at = 0;
+    ft_train_order(t->train, &t->cfg, 0, t->order);
+    for (uint64_t i = 0; i < s->step; i++)
+        pass_rows(t, ft_train_step_end(t->train, t->order, t->order_at, t->cfg.batch));
+    return 0;
 }
 
 const float *ft_trainer_params(const ft_trainer *t)

@@ -88,7 +88,10 @@ static int check_tensor(cli_content *t, ft_mp record, ft_err *e)
         offset != t->seen || elements(shape) != t->size || data.n / 4 > t->size - offset)
         return ft_err_set(e, FT_ERR_DATA, "does not go on where the record before it ended");
     t->seen += data.n / 4;
-    return all_finite(data) ? 0 : ft_err_set(e, FT_ERR_DATA, "field data holds NaN or infinity");
+    /* AdamW's second moment may overflow to infinity without harm. */
+    if (t->kind == FT_KIND_CHECKPOINT || all_finite(data))
+        return 0;
+    return ft_err_set(e, FT_ERR_DATA, "field data holds NaN or infinity");
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -102,7 +105,7 @@ static int end_tensors(cli_content *t, ft_err *e)
     if (t->seen != t->size)
         return ft_err_set(e, FT_ERR_DATA, "the last tensor lacks its end");
     if (n == 0)
-        return ft_err_set(e, FT_ERR_DATA, "adapter without tensors");
+        return ft_err_set(e, FT_ERR_DATA, "%s without tensors", ft_kind_name(t->kind));
     qsort(t->names.p, n, sizeof(ft_digest), by_bytes);
     for (size_t i = 1; i < n; i++)
         if (by_bytes(t->names.p + (i - 1) * sizeof(ft_digest),
@@ -134,7 +137,8 @@ int cli_content_add(cli_content *t, ft_mp record, ft_err *e)
     switch (t->kind) {
     case FT_KIND_TEXT: return ft_example_shape(record, &shape, e);
     case FT_KIND_TOKENS: return ft_segment_parse(record, &s, e);
-    case FT_KIND_ADAPTER: return check_tensor(t, record, e);
+    case FT_KIND_ADAPTER:
+    case FT_KIND_CHECKPOINT: return check_tensor(t, record, e);
     default:
         rc = ft_row_begin(record, &row, &n, e);
         while (rc == 0)
@@ -145,7 +149,7 @@ int cli_content_add(cli_content *t, ft_mp record, ft_err *e)
 
 int cli_content_end(cli_content *t, ft_err *e)
 {
-    return t->kind == FT_KIND_ADAPTER ? end_tensors(t, e) : 0;
+    return t->kind == FT_KIND_ADAPTER || t->kind == FT_KIND_CHECKPOINT ? end_tensors(t, e) : 0;
 }
 
 void cli_content_free(cli_content **t)

@@ -13,6 +13,7 @@ enum { CHUNK_TOKENS = 2048 };    /* a chunk has so many tokens, or one longer ex
 typedef struct evaluator {
     const ft_model *m;
     const ft_lora *l;
+    enum ft_compute compute;
     const ft_tokenizer *tok;
     ft_out *scores;
     ft_nn *nn;
@@ -26,7 +27,7 @@ typedef struct evaluator {
 /* Makes nn take sequences of T tokens. Streams do not say how long their longest example is. */
 static void make_room(evaluator *v, size_t T)
 {
-    ft_nn_limits limits = {.tokens = v->capacity};
+    ft_nn_limits limits = {.tokens = v->capacity, .compute = v->compute};
     if (v->nn && T <= v->capacity)
         return;
     if (limits.tokens < CHUNK_TOKENS)
@@ -119,10 +120,10 @@ static int add_segment(evaluator *v, const ft_segment *s, size_t record)
     return 0;
 }
 
-void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, const ft_tokenizer *tok,
-                  ft_out *scores, cli_evaluation *r)
+void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, enum ft_compute compute,
+                  const ft_tokenizer *tok, ft_out *scores, cli_evaluation *r)
 {
-    evaluator v = {.m = m, .l = l, .tok = tok, .scores = scores, .r = r};
+    evaluator v = {.m = m, .l = l, .compute = compute, .tok = tok, .scores = scores, .r = r};
     ft_mp record;
     *r = (cli_evaluation){0};
     while (cli_next(in, &record)) {

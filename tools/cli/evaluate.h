@@ -6,7 +6,7 @@
 
 #include "base/io.h"
 #include "model/model.h"
-#include "nn/lora.h"
+#include "nn/transformer.h"
 #include "stream/stream.h"
 #include "text/tokenizer.h"
 
@@ -22,8 +22,8 @@ typedef struct cli_evaluation {
 /* Sums over the whole stream `in`, to its verified end. l: NULL for the base alone. tok: NULL:
  * bytes stay 0. scores: NULL, or receives a JSON line {"id", "loss", "targets"} for each example in
  * order: loss is its mean nats a target, null without targets. */
-void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, const ft_tokenizer *tok,
-                  ft_out *scores, cli_evaluation *r);
+void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, enum ft_compute compute,
+                  const ft_tokenizer *tok, ft_out *scores, cli_evaluation *r);
 
 /* Nats a target token, each counted by its example's weight (1 unless the data say otherwise);
  * fails when there are none. */

@@ -28,6 +28,14 @@ ft_header cli_header_from(const ft_reader *in, ft_kind kind)
     return h;
 }
 
+ft_mp cli_payload_options(void)
+{
+    if (cli.options.n == 0)
+        cli_put_options(&cli.options);
+    cli_check(ft_buf_check(&cli.options, &cli.err));
+    return (ft_mp){cli.options.p, cli.options.n};
+}
+
 ft_writer *cli_writer(const char *path, ft_header h)
 {
     ft_out *out = NULL;
@@ -39,11 +47,8 @@ ft_writer *cli_writer(const char *path, ft_header h)
         cli_usage_error("standard output is a terminal, and the output is binary; "
                         "use -o FILE, a pipe, or ft-cat");
     }
-    if (cli.options.n == 0)
-        cli_put_options(&cli.options);
-    cli_check(ft_buf_check(&cli.options, &cli.err));
     h.tool = cli.tool->name;
-    h.options = (ft_mp){cli.options.p, cli.options.n};
+    h.options = cli_payload_options();
     h.has_seed = (cli.tool->shared & CLI_SEED) != 0;
     h.seed = cli.seed;
     cli_check(ft_writer_open(&w, out, &h, &o, cli_pool(), &cli.err));
