@@ -7,6 +7,7 @@
 #include "tools/cli/train_checkpoints.h"
 #include "tools/cli/train_data.h"
 #include "tools/cli/train_log.h"
+#include "tools/cli/train_memory.h"
 #include "train/adapter.h"
 #include "train/numerics.h"
 #include "train/trainer.h"
@@ -19,7 +20,7 @@
 static uint64_t rank = 16;
 static double alpha = 32, dropout = 0;
 static const char *targets = "all", *val_path, *log_path, *compute = "auto", *recompute = "none";
-static int no_shuffle, plan_only;
+static int no_shuffle, no_share, plan_only;
 static cli_checkpoints saved = {.every = 50};
 static ft_train_config cfg = {.lr = 2e-4, .warmup = 0.03, .decay = 0.01, .clip = 1, .batch = 16,
                               .epochs = 1, .spike = 10};
@@ -62,6 +63,10 @@ static const cli_option options[] = {
      "save a checkpoint so often, and at the end"},
     {"resume", 0, CLI_FLAG, &saved.resume, 0, 0, 0, 0,
      "go on from the last checkpoint in DIR; begin where there is none"},
+    {"no-share", 0, CLI_FLAG, &no_share, 0, 0, 0, CLI_PAYLOAD,
+     "compute what a step's examples have in common for each of them"},
+    {"whole-last-layer", 0, CLI_FLAG, &cfg.whole_last_layer, 0, 0, 0, CLI_PAYLOAD,
+     "compute the last layer where no target needs it, too"},
     {"log", 0, CLI_TEXT, &log_path, "FILE", 0, 0, 0, "write a JSON line for each step"},
     {"plan", 0, CLI_FLAG, &plan_only, 0, 0, 0, 0, "print memory, steps and expected time; stop"},
     {0}};
@@ -109,41 +114,9 @@ static ft_lora *new_lora(const ft_model *m)
 
 static void print_plan(const run *r, const ft_train_plan *p)
 {
-    static const char *const names[] = {"weights", "adapter", "optimiser", "activations",
-                                        "scratch", "data", "peak"};
-    const size_t bytes[] = {p->weights, p->adapter, p->optimiser, p->activations,
-                            p->scratch, p->data, p->peak};
     double seconds;
     cli_check(ft_train_time(r->model, r->lora, r->train, p, cli_pool(), &seconds, cli_err()));
-    if (cli_json())
-        cli_print("{");
-    for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++)
-        if (cli_json())
-            cli_print("\"%s\":%zu,", names[i], bytes[i]);
-        else
-            cli_print("%-12s %10.1f MiB\n", names[i], (double)bytes[i] / 1048576);
-    cli_print(cli_json() ? "\"steps\":%llu,\"tokens\":%llu,\"seconds\":%.3f}\n"
-                         : "steps        %10llu\ntokens       %10llu\nseconds      %10.1f  "
-                           "(measured on some of the data, validation not counted)\n",
-              (unsigned long long)p->steps, (unsigned long long)p->tokens, seconds);
-}
-
-/* Refuses a plan that exceeds --memory (0: no bound), or else the machine's memory. */
-static void check_memory(const ft_train_plan *p)
-{
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    uint64_t bound = cli_memory();
-    const char *whose = bound ? "--memory allows" : "this machine has";
-    if (!cli_given("memory") && pages > 0 && page > 0)
-        bound = (uint64_t)pages * (uint64_t)page;
-    if (!bound || p->peak <= bound)
-        return;
-    ft_err_set(cli_err(), FT_ERR_NOMEM, "training would take %.1f MiB (weights %.1f, adapter and "
-               "optimiser %.1f, activations and scratch %.1f), but %s %.1f MiB: a smaller --micro, "
-               "shorter examples or a lower --lora-rank take less", (double)p->peak / 1048576,
-               (double)p->weights / 1048576, (double)(p->adapter + p->optimiser) / 1048576,
-               (double)(p->activations + p->scratch) / 1048576, whose, (double)bound / 1048576);
-    cli_fail();
+    cli_plan_print(p, seconds);
 }
 
 /* ---- training ---- */
@@ -238,6 +211,9 @@ int main(int argc, char **argv)
     cfg.compute = ft_compute_resolve(ft_compute_by_name(compute));
     compute = ft_compute_name(cfg.compute);    /* what auto is here, for the history */
     cfg.recompute = ft_recompute_by_name(recompute);
+    cfg.keep_recompute = cli_given("recompute");
+    cfg.share = !no_share;
+    cfg.memory = cli_memory_bound();
     cfg.shuffle = !no_shuffle;
     cli_check(ft_model_open(&r.model, cli_model(), cli_err()));
     r.tok = cli_tokenizer_of(r.model->gguf);
@@ -258,7 +234,7 @@ int main(int argc, char **argv)
         r.val = cli_packed_read(r.val_in, r.model);
     cli_check(ft_train_plan_for(r.model, r.lora, r.train, r.val, &cfg,
                                 ft_pool_threads(cli_pool()), &plan, cli_err()));
-    check_memory(&plan);
+    cli_plan_check(&plan, cfg.memory);
     if (plan_only) {
         print_plan(&r, &plan);
         free_run(&r);

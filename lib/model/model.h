@@ -23,6 +23,10 @@ typedef struct ft_weight {
  * are multiples of 32 or reach the end of the row. Threads: any. */
 void ft_weight_part(const ft_weight *w, size_t r, size_t from, size_t n, float *out);
 
+/* Tells the system that the mapped pages of these weights will be wanted soon, or are not wanted any
+ * more and need not stay in memory; they are read from the file when they are wanted again. */
+void ft_weight_wanted(const ft_weight *w, int wanted);
+
 /* The seven matrices of a layer that LoRA may adapt, in this order everywhere. */
 enum ft_target { FT_Q, FT_K, FT_V, FT_O, FT_GATE, FT_UP, FT_DOWN, FT_TARGETS };
 

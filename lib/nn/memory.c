@@ -280,6 +280,21 @@ static int measure(struct ft_nn *nn, size_t *total, size_t *fixed, ft_err *e)
     return l.overflow ? ft_err_nomem(e, SIZE_MAX) : 0;
 }
 
+/* Bytes of weights in memory at a time. Of streamed ones, the layer at hand and the one that was
+ * asked for; embedding and head stay. */
+static size_t weight_bytes(const ft_model *m, int streamed)
+{
+    size_t all = 0, layers = 0;
+    for (size_t i = 0; i < ft_gguf_tensor_count(m->gguf); i++)
+        all += ft_gguf_tensor_at(m->gguf, i)->bytes;
+    for (int t = 0; t < FT_TARGETS; t++) {
+        const ft_weight *w = &m->layers[0].w[t];
+        const ft_type_info *info = ft_type_info_of((uint32_t)w->type);
+        layers += w->rows * (w->cols / info->block * info->block_bytes);
+    }
+    return streamed && m->L > 2 ? all - (m->L - 2) * layers : all;
+}
+
 int ft_nn_plan_for(const ft_model *m, const ft_lora *lora, unsigned threads,
                    const ft_nn_limits *limits, ft_nn_plan *plan, ft_err *e)
 {
@@ -291,9 +306,7 @@ int ft_nn_plan_for(const ft_model *m, const ft_lora *lora, unsigned threads,
     begin(&nn, m, lora, threads, limits);
     if ((rc = measure(&nn, &total, &fixed, e)) < 0)
         return rc;
-    plan->weights = 0;
-    for (size_t i = 0; i < ft_gguf_tensor_count(m->gguf); i++)
-        plan->weights += ft_gguf_tensor_at(m->gguf, i)->bytes;
+    plan->weights = weight_bytes(m, limits->stream_weights);
     plan->activations = fixed * sizeof(float);
     plan->scratch = (total - fixed) * sizeof(float);
     return 0;

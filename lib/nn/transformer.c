@@ -16,18 +16,32 @@ static void embed_task(void *ctx, size_t row, unsigned worker)
                    nn->acts[0].x + (nn->all.at + row) * C);
 }
 
+/* Streams weights: what has been used goes, what comes next is asked for. next may be L: none. */
+static void pass_layer(const struct ft_nn *nn, size_t used, size_t next)
+{
+    for (int t = 0; t < FT_TARGETS && nn->limits.stream_weights; t++) {
+        ft_weight_wanted(&nn->m->layers[used].w[t], 0);
+        if (next < nn->m->L)
+            ft_weight_wanted(&nn->m->layers[next].w[t], 1);
+    }
+}
+
 static void forward(struct ft_nn *nn)
 {
     const ft_model *m = nn->m;
     ft_pool_run(nn->pool, nn->all.n, embed_task, nn);
-    for (size_t l = 0; l < m->L; l++)
+    for (size_t l = 0; l < m->L; l++) {
         nn_layer_forward(nn, l, l + 1 < m->L ? nn->acts[l + 1].x : nn->x_out);
+        pass_layer(nn, l, l + 1);
+    }
 }
 
 static void backward(struct ft_nn *nn, float *grads)
 {
-    for (size_t l = nn->m->L; l-- > 0;)
+    for (size_t l = nn->m->L; l-- > 0;) {
         nn_layer_backward(nn, l, grads);
+        pass_layer(nn, l, l > 0 ? l - 1 : nn->m->L);
+    }
 }
 
 static int check_step(const struct ft_nn *nn, const ft_nn_step *step, ft_err *e)

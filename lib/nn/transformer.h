@@ -60,6 +60,8 @@ typedef struct ft_nn_limits {
     enum ft_compute compute;
     enum ft_recompute recompute;
     size_t prefix_tokens;       /* most tokens of all prefixes of a step; 0: none              */
+    int stream_weights;         /* forget each layer's weights after use, and ask for the next
+                                 * layer's: for models larger than the memory                  */
     int whole_last_layer;       /* compute the last layer at every token, not only where a loss
                                  * is taken: the same results up to rounding                   */
 } ft_nn_limits;

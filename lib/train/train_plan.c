@@ -2,6 +2,7 @@
 #include "train/train_plan.h"
 
 #include "base/mem.h"
+#include "train/prefixes.h"
 #include "train/shuffle.h"
 
 #include <stdlib.h>
@@ -48,61 +49,131 @@ static size_t tokens_of_longest(const ft_dataset *d, uint64_t n)
     return sum;
 }
 
-static size_t micro_tokens(const ft_dataset *d, const ft_train_config *cfg)
+/* Tokens of a micro-batch: what the user's examples can have, or `tokens`, but no example less. */
+static size_t micro_tokens(const ft_dataset *d, uint64_t micro, size_t tokens)
 {
-    size_t tokens = d->longest > FT_MICRO_TOKENS ? d->longest : FT_MICRO_TOKENS;
-    if (cfg->micro > 0)
-        return tokens_of_longest(d, cfg->micro);
+    if (micro > 0)
+        return tokens_of_longest(d, micro);
+    if (tokens < d->longest)
+        tokens = d->longest;
     return tokens < d->n_tokens ? tokens : (size_t)d->n_tokens;
 }
 
-ft_nn_limits ft_train_limits(const ft_dataset *train, const ft_dataset *val,
-                             const ft_train_config *cfg)
+static size_t larger(size_t a, size_t b)
 {
-    ft_train_config own = *cfg;
+    return a > b ? a : b;
+}
+
+static ft_nn_limits limits_for(const ft_dataset *train, const ft_dataset *val,
+                               const ft_train_config *cfg, size_t prefixes, size_t tokens)
+{
     ft_nn_limits a = {.seq_tokens = train->longest, .training = 1, .compute = cfg->compute,
-                      .recompute = cfg->recompute, .whole_last_layer = cfg->whole_last_layer};
-    if (own.micro > own.batch + train->widest - 1)    /* a step has no more examples */
-        own.micro = own.batch + train->widest - 1;
-    a.tokens = micro_tokens(train, &own);
+                      .recompute = cfg->recompute, .whole_last_layer = cfg->whole_last_layer,
+                      .prefix_tokens = prefixes, .stream_weights = cfg->stream_weights};
+    uint64_t most = cfg->batch + train->widest - 1;    /* a step has no more examples */
+    a.tokens = micro_tokens(train, cfg->micro > most ? most : cfg->micro, tokens);
     if (val) {
-        size_t tokens = micro_tokens(val, cfg);
-        a.tokens = a.tokens > tokens ? a.tokens : tokens;
-        a.seq_tokens = a.seq_tokens > val->longest ? a.seq_tokens : val->longest;
+        a.tokens = larger(a.tokens, micro_tokens(val, cfg->micro, tokens));
+        a.seq_tokens = larger(a.seq_tokens, val->longest);
     }
     return a;
 }
 
-static int count_steps(const ft_dataset *d, const ft_train_config *cfg, uint64_t *steps, ft_err *e)
+/* ---- what the steps are ---- */
+
+int ft_train_list(const ft_dataset *d, const size_t *order, size_t from, size_t to, size_t **list,
+                  size_t *n, size_t *cap, ft_err *e)
 {
-    size_t *order = ft_new(d->n_rows, sizeof *order, e);
-    /* With one example in each row, or no shuffling, all epochs have equally many. */
-    int same = d->widest <= 1 || !cfg->shuffle;
-    uint64_t n = 0, times = same ? cfg->epochs : 1, epochs = same ? 1 : cfg->epochs;
-    if (!order)
-        return FT_ERR_NOMEM;
-    for (uint64_t epoch = 0; epoch < epochs; epoch++) {
-        ft_train_order(d, cfg, epoch, order);
-        for (size_t at = 0; at < d->n_rows; n++)
-            at = ft_train_step_end(d, order, at, cfg->batch);
+    for (size_t i = from; i < to; i++) {
+        size_t row = order ? order[i] : i, first = d->row_at[row];
+        size_t more = d->row_at[row + 1] - first;
+        if (ft_grow(list, cap, *n + more, sizeof **list, e) < 0)
+            return FT_ERR_NOMEM;
+        for (size_t k = 0; k < more; k++)
+            (*list)[(*n)++] = first + k;
     }
-    ft_free(order);
-    if (__builtin_mul_overflow(n, times, steps) || *steps > UINT32_MAX)
-        return ft_err_set(e, FT_ERR_USAGE, "over 4 thousand million steps: fewer epochs, or a "
-                          "larger batch");
     return 0;
 }
 
-int ft_train_plan_for(const ft_model *m, const ft_lora *l, const ft_dataset *train,
-                      const ft_dataset *val, const ft_train_config *cfg, unsigned threads,
-                      ft_train_plan *plan, ft_err *e)
+struct survey {
+    ft_dataset *d;
+    const ft_train_config *cfg;
+    size_t *order, *list;
+    size_t n_list, list_cap;
+    ft_batch batch;
+    ft_prefixes prefixes;
+    uint64_t steps, shared;
+    size_t step_tokens, prefix_tokens;    /* of the largest step */
+};
+
+static int survey_step(struct survey *s, size_t from, size_t to, ft_err *e)
 {
-    ft_nn_limits limits = ft_train_limits(train, val, cfg);
+    size_t tokens = 0;
+    int rc;
+    s->steps++;
+    s->n_list = 0;
+    rc = ft_train_list(s->d, s->order, from, to, &s->list, &s->n_list, &s->list_cap, e);
+    for (size_t i = 0; rc == 0 && i < s->n_list; i++)
+        tokens += s->d->examples[s->list[i]].T;
+    s->step_tokens = larger(s->step_tokens, tokens);
+    if (rc < 0 || !s->cfg->share)
+        return rc;
+    ft_batch_clear(&s->batch);
+    if ((rc = ft_dataset_fetch(s->d, s->list, s->n_list, &s->batch, e)) < 0 ||
+        (rc = ft_prefixes_find(&s->prefixes, ft_batch_seqs(&s->batch), s->batch.n, e)) < 0)
+        return rc;
+    s->prefix_tokens = larger(s->prefix_tokens, s->prefixes.tokens);
+    s->shared += s->prefixes.saved;
+    return 0;
+}
+
+static int survey_epochs(struct survey *s, ft_err *e)
+{
+    /* Without shuffling all epochs are alike; so are their numbers with one example in each row
+     * where nothing is shared. */
+    int same = !s->cfg->shuffle || (s->d->widest <= 1 && !s->cfg->share), rc = 0;
+    uint64_t times = same ? s->cfg->epochs : 1, epochs = same ? 1 : s->cfg->epochs;
+    for (uint64_t epoch = 0; epoch < epochs && rc == 0; epoch++) {
+        ft_train_order(s->d, s->cfg, epoch, s->order);
+        for (size_t at = 0, end; at < s->d->n_rows && rc == 0; at = end) {
+            end = ft_train_step_end(s->d, s->order, at, s->cfg->batch);
+            rc = survey_step(s, at, end, e);
+        }
+    }
+    s->shared *= times;
+    if (rc == 0 && (__builtin_mul_overflow(s->steps, times, &s->steps) || s->steps > UINT32_MAX))
+        rc = ft_err_set(e, FT_ERR_USAGE, "over 4 thousand million steps: fewer epochs, or a "
+                        "larger batch");
+    return rc;
+}
+
+static int survey(struct survey *s, ft_err *e)
+{
+    int rc;
+    s->order = ft_new(s->d->n_rows, sizeof *s->order, e);
+    rc = s->order ? survey_epochs(s, e) : FT_ERR_NOMEM;
+    ft_free(s->order);
+    ft_free(s->list);
+    ft_batch_free(&s->batch);
+    ft_prefixes_free(&s->prefixes);
+    return rc;
+}
+
+/* ---- memory ---- */
+
+enum { OTHER_BYTES = 40 << 20 };    /* measured: libraries with OpenBLAS, and the streams' buffers */
+
+/* The plan for micro-batches of so many tokens and cfg's recomputation. */
+static int price(const ft_model *m, const ft_lora *l, const ft_dataset *train,
+                 const ft_dataset *val, const ft_train_config *cfg, unsigned threads,
+                 const struct survey *s, size_t tokens, ft_train_plan *plan, ft_err *e)
+{
     size_t params = l->n_params * sizeof(float);
     ft_nn_plan nn;
-    int rc = ft_nn_plan_for(m, l, threads, &limits, &nn, e);
-    *plan = (ft_train_plan){0};
-    if (rc < 0 || (rc = count_steps(train, cfg, &plan->steps, e)) < 0)
+    int rc;
+    plan->limits = limits_for(train, val, cfg, s->prefix_tokens, tokens);
+    rc = ft_nn_plan_for(m, l, threads, &plan->limits, &nn, e);
+    if (rc < 0)
         return rc;
     plan->weights = nn.weights;
     plan->adapter = params * (val ? 2 : 1);
@@ -110,11 +181,55 @@ int ft_train_plan_for(const ft_model *m, const ft_lora *l, const ft_dataset *tra
     plan->activations = nn.activations;
     plan->scratch = nn.scratch;
     plan->data = ft_dataset_bytes(train) + (val ? ft_dataset_bytes(val) : 0) +
-                 train->n_rows * sizeof(size_t);
+                 train->n_rows * sizeof(size_t) + s->step_tokens * 5;
+    plan->other = OTHER_BYTES;
     plan->peak = plan->weights + plan->adapter + plan->optimiser + plan->activations +
-                 plan->scratch + plan->data;
-    plan->tokens = train->n_tokens * cfg->epochs;
+                 plan->scratch + plan->data + plan->other;
+    plan->fits = !cfg->memory || plan->peak <= cfg->memory;
     return 0;
+}
+
+/* Tries what takes less and less, the cheapest first: smaller micro-batches, then computing again,
+ * then weights that are read layer after layer. The last is kept when nothing fits. */
+static int choose(const ft_model *m, const ft_lora *l, const ft_dataset *train,
+                  const ft_dataset *val, const ft_train_config *cfg, unsigned threads,
+                  const struct survey *s, ft_train_plan *plan, ft_err *e)
+{
+    ft_train_config now = *cfg;
+    int rc;
+    for (int streamed = 0; streamed <= 1; streamed++)
+        for (int how = cfg->recompute; how <= FT_RECOMPUTE_FULL; how++) {
+            now.recompute = (enum ft_recompute)how;
+            now.stream_weights = streamed;
+            for (size_t tokens = FT_MICRO_TOKENS;; tokens /= 2) {
+                rc = price(m, l, train, val, &now, threads, s, tokens, plan, e);
+                if (rc < 0 || plan->fits)
+                    return rc;
+                if (cfg->micro > 0 || tokens <= train->longest)
+                    break;
+            }
+            if (cfg->keep_recompute)
+                break;
+        }
+    return 0;
+}
+
+int ft_train_plan_for(const ft_model *m, const ft_lora *l, ft_dataset *train,
+                      const ft_dataset *val, const ft_train_config *cfg, unsigned threads,
+                      ft_train_plan *plan, ft_err *e)
+{
+    ft_train_config own = *cfg;
+    struct survey s = {.d = train, .cfg = &own};
+    int rc;
+    *plan = (ft_train_plan){0};
+    own.share = cfg->share && !(l->cfg.dropout > 0);
+    rc = survey(&s, e);
+    if (rc == 0)
+        rc = choose(m, l, train, val, cfg, threads, &s, plan, e);
+    plan->steps = s.steps;
+    plan->shared = s.shared;
+    plan->tokens = train->n_tokens * cfg->epochs;
+    return rc;
 }
 
 static double now(void)
@@ -136,7 +251,9 @@ int ft_train_time(const ft_model *m, ft_lora *l, ft_dataset *train, const ft_tra
     for (size_t i = 0; i < train->n_examples && b.tokens < ENOUGH && rc == 0; i++)
         rc = ft_dataset_fetch(train, &i, 1, &b, e);
     if (rc == 0) {
-        ft_nn_limits limits = {.tokens = b.tokens, .seq_tokens = train->longest, .training = 1};
+        ft_nn_limits limits = plan->limits;
+        limits.tokens = larger(b.tokens, limits.seq_tokens);
+        limits.prefix_tokens = 0;
         rc = ft_nn_new(&nn, m, l, pool, &limits, e);
     }
     if (rc == 0) {

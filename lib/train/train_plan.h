@@ -29,19 +29,32 @@ typedef struct ft_train_config {
     double spike;                  /* a loss over so many times the running mean ends training
                                     * with an error (spike.h); 0: none does                     */
     int shuffle;
+    int share;                     /* compute common beginnings of a step's examples once
+                                    * (prefixes.h); not done with dropout                       */
     enum ft_compute compute;
-    enum ft_recompute recompute;
     int whole_last_layer;          /* see ft_nn_limits                                          */
+
+    /* What changes memory and time but no result. A bound is met by smaller micro-batches, then by
+     * computing again, then by reading the weights layer after layer; what the user has
+     * chosen stays. */
+    enum ft_recompute recompute;
+    int keep_recompute;            /* it is the user's choice                                   */
+    int stream_weights;            /* read weights layer after layer, keep none in memory       */
+    uint64_t memory;               /* bytes, 0: no bound                                        */
 } ft_train_config;
 
-typedef struct ft_train_plan {     /* bytes, but for the last two */
+typedef struct ft_train_plan {     /* bytes, as far as nothing else is said */
     size_t weights;                /* the base, mapped                                          */
     size_t adapter;                /* its parameters; with validation the best too */
     size_t optimiser;              /* gradient and two moments                                  */
     size_t activations, scratch;   /* of the transformer                                        */
-    size_t data;                   /* index of the rows and the order of an epoch               */
+    size_t data;                   /* index of the rows, the order of an epoch, ids of a step   */
+    size_t other;                  /* programs, libraries, buffers of input and output          */
     size_t peak;                   /* sum of all                                                */
+    int fits;                      /* whether peak is within the bound                          */
+    ft_nn_limits limits;           /* what the transformer is to be made with                   */
     uint64_t steps, tokens;        /* of the whole run, validation not counted                  */
+    uint64_t shared;               /* tokens of these that are not computed, as shared          */
 } ft_train_plan;
 
 /* Returns: where the step that begins at place `from` of an epoch's order ends. */
@@ -51,14 +64,15 @@ size_t ft_train_step_end(const ft_dataset *d, const size_t *order, size_t from, 
 void ft_train_order(const ft_dataset *d, const ft_train_config *cfg, uint64_t epoch,
                     size_t *order);
 
-/* Returns: most tokens of a micro-batch and of a sequence, over both data sets (val: or NULL). */
-ft_nn_limits ft_train_limits(const ft_dataset *train, const ft_dataset *val,
-                             const ft_train_config *cfg);
-
-/* Works out the plan. Errors: FT_ERR_NOMEM; FT_ERR_USAGE when there are over 2^32 - 1 steps. */
-int ft_train_plan_for(const ft_model *m, const ft_lora *l, const ft_dataset *train,
+/* Works out the plan; where sequences are to share beginnings, by looking through all steps. val:
+ * or NULL. Errors: FT_ERR_NOMEM, FT_ERR_IO; FT_ERR_USAGE when there are over 2^32 - 1 steps. */
+int ft_train_plan_for(const ft_model *m, const ft_lora *l, ft_dataset *train,
                       const ft_dataset *val, const ft_train_config *cfg, unsigned threads,
                       ft_train_plan *plan, ft_err *e) FT_MUST_CHECK;
+
+/* Appends the examples of rows order[from, to) to a list; order NULL: the rows as they stand. */
+int ft_train_list(const ft_dataset *d, const size_t *order, size_t from, size_t to, size_t **list,
+                  size_t *n, size_t *cap, ft_err *e) FT_MUST_CHECK;
 
 /* Measures the speed of this machine: one forward and backward pass over the first examples, some
  * hundred tokens. seconds receives the time that all tokens of the plan would take so. */

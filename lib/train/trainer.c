@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "train/optim.h"
+#include "train/prefixes.h"
 #include "train/schedule.h"
 #include "train/spike.h"
 
@@ -31,7 +32,8 @@ struct ft_trainer {
     uint64_t epoch;            /* counted from 0                  */
     size_t *list;              /* examples of this step           */
     size_t n_list, list_cap;
-    ft_batch batch;
+    ft_batch batch;            /* the step's examples; of a validation, a micro-batch's */
+    ft_prefixes prefixes;
 };
 
 static int take_memory(ft_trainer *t, const ft_model *m, ft_err *e)
@@ -61,8 +63,9 @@ int ft_trainer_new(ft_trainer **out, const ft_model *m, ft_lora *l, ft_dataset *
     t->cfg = *cfg;
     t->pool = pool;
     t->best_loss = INFINITY;
-    t->limits = ft_train_limits(train, val, cfg);
+    t->cfg.share = cfg->share && !(l->cfg.dropout > 0);
     rc = ft_train_plan_for(m, l, train, val, cfg, ft_pool_threads(pool), &plan, e);
+    t->limits = plan.limits;
     if (rc == 0)
         rc = take_memory(t, m, e);
     if (rc < 0) {
@@ -83,6 +86,7 @@ void ft_trainer_free(ft_trainer **out)
     ft_nn_free(&t->nn);
     ft_adamw_free(&t->adamw);
     ft_batch_free(&t->batch);
+    ft_prefixes_free(&t->prefixes);
     ft_free(t->grads);
     ft_free(t->best);
     ft_free(t->order);
@@ -110,15 +114,7 @@ static int list_rows(ft_trainer *t, const ft_dataset *d, const size_t *order, si
                      size_t to, ft_err *e)
 {
     t->n_list = 0;
-    for (size_t i = from; i < to; i++) {
-        size_t row = order ? order[i] : i, first = d->row_at[row], n = d->row_at[row + 1] - first;
-        int rc = ft_grow(&t->list, &t->list_cap, t->n_list + n, sizeof *t->list, e);
-        if (rc < 0)
-            return rc;
-        for (size_t k = 0; k < n; k++)
-            t->list[t->n_list++] = first + k;
-    }
-    return 0;
+    return ft_train_list(d, order, from, to, &t->list, &t->n_list, &t->list_cap, e);
 }
 
 /* Steps over the rows of a step, and into the next epoch when this one ends. */
@@ -155,11 +151,13 @@ static int fetch_micro(ft_trainer *t, ft_dataset *d, size_t at, size_t *count, f
     return ft_dataset_fetch(d, t->list + at, n, &t->batch, e);
 }
 
-/* Puts the record before a numeric error: the one whose loss is not finite, if that is known. */
-static int blame(const ft_trainer *t, const ft_dataset *d, size_t at, size_t count, ft_err *e)
+/* Puts the record before a numeric error: the one whose loss is not finite, if that is known.
+ * nll: of examples list[at, at + count). */
+static int blame(const ft_trainer *t, const ft_dataset *d, size_t at, size_t count,
+                 const double *nll, ft_err *e)
 {
     for (size_t i = 0; i < count; i++)
-        if (!isfinite(t->batch.nll[i]))
+        if (!isfinite(nll[i]))
             return ft_err_wrap(e, "record %zu", ft_dataset_row_of(d, t->list[at + i]) + 1);
     return ft_err_wrap(e, "one of %zu examples from record %zu on", count,
                        ft_dataset_row_of(d, t->list[at]) + 1);
@@ -177,15 +175,57 @@ static void note_worst(ft_trainer *t, size_t example, double nll)
     t->worst_loss = nll / n;
 }
 
+/* Sequences rest[at, …) that fit into a micro-batch, at least one. */
+static size_t micro_count(const ft_trainer *t, size_t at)
+{
+    size_t n = 0, tokens = 0, shared = 0;
+    while (at + n < t->n_list && (t->cfg.micro == 0 || n < t->cfg.micro)) {
+        const ft_seq *s = &t->prefixes.rest[at + n];
+        tokens += s->T;
+        shared += s->prefix ? t->prefixes.list[s->prefix - 1].T : 0;
+        if (n > 0 && (tokens > t->limits.tokens || shared > t->limits.tokens))
+            break;
+        n++;
+    }
+    return n;
+}
+
+/* Adds the gradients of all examples of the step, their common beginnings at the end. */
+static int backward(ft_trainer *t, const ft_nn_step *step, ft_err *e)
+{
+    const ft_prefixes *p = &t->prefixes;
+    int rc = 0;
+    if (p->n && (rc = ft_nn_prefixes_begin(t->nn, p->list, p->n, step, e)) < 0)
+        return rc;
+    for (size_t at = 0, n; at < t->n_list; at += n) {
+        n = micro_count(t, at);
+        rc = ft_nn_backward(t->nn, p->rest + at, n, step, t->batch.nll + at, t->grads, e);
+        if (rc < 0)
+            return blame(t, t->train, at, n, t->batch.nll + at, e);
+    }
+    return p->n ? ft_nn_prefixes_end(t->nn, t->grads, e) : 0;
+}
+
+/* Fetches the examples of the step and finds what they share. */
+static int fetch_step(ft_trainer *t, ft_err *e)
+{
+    int rc;
+    ft_batch_clear(&t->batch);
+    rc = ft_dataset_fetch(t->train, t->list, t->n_list, &t->batch, e);
+    if (rc < 0)
+        return rc;
+    return (t->cfg.share ? ft_prefixes_find : ft_prefixes_none)(
+        &t->prefixes, ft_batch_seqs(&t->batch), t->batch.n, e);
+}
+
 /* Fills t->grads. Returns the step's loss in *loss, and its tokens. */
 static int gradient(ft_trainer *t, ft_train_report *report, ft_err *e)
 {
     ft_nn_step step = {.dropout = t->lora->cfg.dropout, .seed = t->cfg.seed,
                        .step = (uint32_t)t->step};
     double sum = 0;
-    size_t count;
-    int rc;
-    for (size_t i = 0; i < t->n_list; i++) {
+    int rc = fetch_step(t, e);
+    for (size_t i = 0; rc == 0 && i < t->n_list; i++) {
         const ft_dataset_example *x = &t->train->examples[t->list[i]];
         step.norm += (double)x->weight * (double)x->n_targets;
         report->tokens += x->T;
@@ -194,17 +234,11 @@ static int gradient(ft_trainer *t, ft_train_report *report, ft_err *e)
         step.norm = 1;        /* no weight on any target: the gradient is zero */
     t->worst_loss = -1;
     memset(t->grads, 0, t->lora->n_params * sizeof *t->grads);
-    for (size_t at = 0; at < t->n_list; at += count) {
-        if ((rc = fetch_micro(t, t->train, at, &count, e)) < 0)
-            return rc;
-        rc = ft_nn_backward(t->nn, ft_batch_seqs(&t->batch), count, &step, t->batch.nll, t->grads,
-                            e);
-        if (rc < 0)
-            return blame(t, t->train, at, count, e);
-        for (size_t i = 0; i < count; i++) {
-            sum += (double)t->batch.seqs[i].weight * t->batch.nll[i];
-            note_worst(t, t->list[at + i], t->batch.nll[i]);
-        }
+    if (rc < 0 || (rc = backward(t, &step, e)) < 0)
+        return rc;
+    for (size_t i = 0; i < t->n_list; i++) {
+        sum += (double)t->batch.seqs[i].weight * t->batch.nll[i];
+        note_worst(t, t->list[i], t->batch.nll[i]);
     }
     report->loss = sum / step.norm;
     return 0;
@@ -221,7 +255,7 @@ static int validate(ft_trainer *t, double *loss, ft_err *e)
             break;
         rc = ft_nn_loss(t->nn, ft_batch_seqs(&t->batch), count, t->batch.nll, NULL, e);
         if (rc < 0)
-            rc = blame(t, d, at, count, e);
+            rc = blame(t, d, at, count, t->batch.nll, e);
         for (size_t i = 0; i < count && rc == 0; i++)
             sum += (double)t->batch.seqs[i].weight * t->batch.nll[i];
     }

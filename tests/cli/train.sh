@@ -146,7 +146,7 @@ check_status 0 "--plan" ft-train --plan --json -m toy.gguf --epochs 3 --batch 5 
 check "the plan adds up" /usr/bin/python3 - stdout <<'END'
 import json, sys
 p = json.load(open(sys.argv[1]))
-parts = ["weights", "adapter", "optimiser", "activations", "scratch", "data"]
+parts = ["weights", "adapter", "optimiser", "activations", "scratch", "data", "other"]
 assert p["peak"] == sum(p[k] for k in parts) and all(p[k] > 0 for k in parts), p
 params = 2 * 16 * (2 * (32 + 32) + 2 * (32 + 16) + 3 * (32 + 64))
 assert p["adapter"] == 4 * params and p["optimiser"] == 12 * params, p
