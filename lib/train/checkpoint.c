@@ -285,15 +285,26 @@ static int same_digest(ft_mp run, const char *key, const char *what, const ft_di
                       ft_digest_hex(&then, a), ft_digest_hex(now, b));
 }
 
+/* A text from the file for a message: no byte of it can steer a terminal. */
+static const char *printable(ft_slice s, char *out, size_t cap)
+{
+    size_t n = s.n < cap - 1 ? s.n : cap - 1;
+    for (size_t i = 0; i < n; i++)
+        out[i] = s.p[i] >= ' ' && s.p[i] <= '~' ? (char)s.p[i] : '?';
+    out[n] = '\0';
+    return out;
+}
+
 static int same_text(ft_mp run, const char *key, const char *what, const char *now, ft_err *e)
 {
     ft_slice then;
+    char text[80];
     if (!ft_mp_get_str(run, key, &then))
         return ft_err_set(e, FT_ERR_DATA, "header's run lacks %s", key);
     if (ft_slice_is(then, now))
         return 0;
-    return ft_err_set(e, FT_ERR_DATA, "other %s: the run had \"%.*s\", this one has \"%s\"", what,
-                      (int)(then.n < 80 ? then.n : 80), (const char *)then.p, now);
+    return ft_err_set(e, FT_ERR_DATA, "other %s: the run had \"%s\", this one has \"%s\"", what,
+                      printable(then, text, sizeof text), now);
 }
 
 /* The value of an option as a person would type it. */
@@ -304,7 +315,7 @@ static const char *shown(ft_mp v, char *out, size_t cap)
     double d;
     int truth;
     if (ft_mp_str(v, &s))
-        snprintf(out, cap, "%.*s", (int)(s.n < 40 ? s.n : 40), (const char *)s.p);
+        printable(s, out, cap);
     else if (ft_mp_uint(v, &u))
         snprintf(out, cap, "%llu", (unsigned long long)u);
     else if (ft_mp_float(v, &d))
@@ -326,7 +337,7 @@ static int same_options(ft_mp a, ft_mp b, int forwards, ft_err *e)
     while (ft_mp_next(&it, &key) && ft_mp_next(&it, &v)) {
         if (!ft_mp_str(key, &name) || name.n >= sizeof option)
             return ft_err_set(e, FT_ERR_DATA, "header's run has an option without a proper name");
-        snprintf(option, sizeof option, "%.*s", (int)name.n, (const char *)name.p);
+        printable(name, option, sizeof option);
         if (!ft_mp_get(b, option, &other))
             return ft_err_set(e, FT_ERR_DATA, "other options: only %s knows --%s",
                               forwards ? "the run's version" : "this version", option);

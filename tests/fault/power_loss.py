@@ -3,11 +3,12 @@
 the disk may then hold, and goes on from there. The end must be that of the undisturbed run, and no
 checkpoint that was reported as saved may be lost.
 
-usage: power_loss.py [--no-fsync] MOST TRACE FOLDER COMMAND...
+usage: power_loss.py [--no-fsync] MOST START TRACE FOLDER COMMAND...
 
 TRACE: of `strace -xx -s 10000000` of the COMMAND, which wrote FOLDER and nothing else that counts,
-with one thread. --no-fsync plants the defect that files are not synced: it must be found. MOST:
-states that are tried at most. Prints what is wrong, then a line "N states".
+with one thread; FOLDER was a copy of START before. --no-fsync plants the defect that files are not
+synced: it must be found. MOST: states that are tried at most. Prints what is wrong, then a line
+"N states".
 
 What may be on the disk: of a file, what it held at its last fsync; of what was written since,
 nothing, half, all, or zeros in its place. Of names that were made, renamed or removed since the last
@@ -31,13 +32,26 @@ STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 class Disk:
     """A folder: what programs see, and what the disk has for certain."""
 
-    def __init__(self):
+    def __init__(self, start):
         self.contents = {}     # inode -> bytes, as programs see them
         self.synced = {}       # inode -> bytes on the disk
         self.names = {}        # name -> inode, as programs see them
         self.synced_names = {}
         self.pending = []      # [{name: inode or None}] since the folder's last fsync
         self.saved = 0         # step of the last checkpoint that is safe
+        self.old = {}          # names of START, of whose checkpoints only the first is known good
+        for name in sorted(os.listdir(start)):
+            self.create(name)
+            with open(f"{start}/{name}", "rb") as file:
+                self.contents[self.names[name]] = self.synced[self.names[name]] = file.read()
+        self.sync_folder()
+        self.old = dict(self.names)
+        self.saved = min(map(self.step_of, self.old), default=0)
+
+    @staticmethod
+    def step_of(name):
+        match = re.fullmatch(r"checkpoint-(\d{10})\.ft", name)
+        return int(match[1]) if match else 1 << 40
 
     def change(self, names):
         self.pending.append(names)
@@ -59,9 +73,10 @@ class Disk:
     def sync_folder(self):
         self.synced_names = dict(self.names)
         self.pending = []
-        for name in self.names:
-            if match := re.fullmatch(r"checkpoint-(\d{10})\.ft", name):
-                self.saved = max(self.saved, int(match[1]))
+        for name, inode in self.names.items():
+            step = self.step_of(name)
+            if self.old.get(name) != inode and step < 1 << 40:
+                self.saved = max(self.saved, step)
 
     def variants(self, inode):
         old, new = self.synced[inode], self.contents[inode]
@@ -84,9 +99,9 @@ class Disk:
         return found if len(found) <= most else rng.sample(found, most)
 
 
-def replay(trace, folder, fsync):
+def replay(trace, start, folder, fsync):
     """Gives the disk after each call that changes it."""
-    disk, open_files = Disk(), {}
+    disk, open_files = Disk(start), {}
 
     def name_in(path):
         return os.path.basename(path) if os.path.dirname(path) == folder else None
@@ -157,10 +172,10 @@ def wrong_in(number, state, saved, folder, command):
 
 def main(args):
     fsync = args[0] != "--no-fsync"
-    most, trace, folder, *command = args[not fsync:]
+    most, start, trace, folder, *command = args[not fsync:]
     rng, seen, cases = random.Random(1), set(), []
     with open(trace, encoding="ascii", errors="replace") as file:
-        for disk in replay(file, folder, fsync):
+        for disk in replay(file, start, folder, fsync):
             for state in disk.states(rng):
                 key = (disk.saved, *sorted(state.items()))
                 if hash(key) not in seen:

@@ -45,7 +45,7 @@ def disturb(child, folder, sig, rng, lines):
     else:
         target = rng.randrange(begun, lines)
         while lines_of(folder + "/log") < target and child.poll() is None:
-            time.sleep(0.0003)
+            time.sleep(0.001)
         time.sleep(rng.random() * 0.012)
     child.send_signal(sig)
     child.communicate()

@@ -325,6 +325,11 @@ static void other_runs_are_refused_by_name(void **state)
     now = run;
     now.numerics = "avx2 f32";
     refused(extra, &now, "other arithmetic");
+    run.transform = "\033[2Jnone";             /* what is shown cannot steer a terminal */
+    OK(save(file.path, &run, &f, &e));
+    OK(ft_checkpoint_verify(file.path, NULL, &buf, &e));
+    now = a_run(&options);
+    refused((ft_mp){buf.p, buf.n}, &now, "the run had \"?[2Jnone\"");
     refused((ft_mp){(const uint8_t *)"\x80", 1}, &run, "lacks its run");
     end(&f);
     ft_buf_free(&options);

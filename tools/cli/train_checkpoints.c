@@ -100,8 +100,8 @@ static void save(cli_checkpoints *c, const ft_trainer *t, const ft_digest *log)
     ft_buf extra = {0};
     if (ft_checkpoint_header(&c->run, &s, log, &h, &extra, cli_err()) < 0)
         cli_checkpoints_fail(c);
-    cli_check(write_stream(c, &s, cli_writer(ft_checkpoint_path(c->folder, s.step), h),
-                           cli_err()));
+    if (write_stream(c, &s, cli_writer(ft_checkpoint_path(c->folder, s.step), h), cli_err()) < 0)
+        cli_checkpoints_fail(c);
     cli_check(ft_checkpoint_folder_saved(c->folder, s.step, cli_err()));
     ft_buf_free(&extra);
 }
