@@ -1,5 +1,5 @@
-"""make_7b.py: writes a model of the shape of Llama-2-7B with random weights in Q4_0, to measure what
-training such a model costs where none can be fetched.
+"""make_7b.py: writes a model of the shape of Llama-2-7B with random weights in Q4_0, to measure
+what training such a model costs where none can be fetched.
 
     python3 make_7b.py OUT.gguf [--layers 32] [--embed 4096] [--heads 32] [--kv-heads HEADS]
                        [--mlp 11008] [--vocab 32000] [--context 4096]

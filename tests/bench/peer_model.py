@@ -6,7 +6,7 @@ import os
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GgufConfig
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -23,14 +23,32 @@ def add_options(p):
     p.add_argument("--threads", type=int, default=2)
 
 
+def load_gguf(path, dtype):
+    """The model with dense weights of this type, whatever kernels for packed ones are there."""
+    folder, _, name = path.rpartition("/")
+    return AutoModelForCausalLM.from_pretrained(
+        folder or ".", gguf_file=name, dtype=dtype,
+        quantization_config=GgufConfig(gguf_file=name, dequantize=True))
+
+
+def save_unquantised(path, out, dtype):
+    """The weights of a GGUF file as an ordinary folder: what was loaded from GGUF counts as
+    quantised in transformers, which neither saves nor quantises it again."""
+    source = load_gguf(path, dtype)
+    config = source.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    model.load_state_dict(source.state_dict())
+    model.save_pretrained(out)
+
+
 def load_base(a, dtype):
-    folder, _, name = a.model.rpartition("/")
     if not a.nf4:
-        return AutoModelForCausalLM.from_pretrained(folder or ".", gguf_file=name, dtype=dtype)
+        return load_gguf(a.model, dtype)
     from transformers import BitsAndBytesConfig
     if not os.path.exists(os.path.join(a.nf4, "config.json")):
-        AutoModelForCausalLM.from_pretrained(
-            folder or ".", gguf_file=name, dtype=dtype).save_pretrained(a.nf4)
+        save_unquantised(a.model, a.nf4, dtype)
     return AutoModelForCausalLM.from_pretrained(
         a.nf4, dtype=dtype, device_map="cpu", quantization_config=BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,

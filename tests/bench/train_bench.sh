@@ -48,15 +48,15 @@ i=0
 while [ $i -lt "$runs" ]; do
     i=$((i + 1))
     if takes ft-train --compute auto; then
-        ours auto $batch --compute auto
+        ours auto "$batch" --compute auto
         ours f32 $half --compute f32
     else
         ours f32 $half
     fi
-    theirs eager $batch --dtype bf16
+    theirs eager "$batch" --dtype bf16
     theirs peer32 $half --dtype f32
 done
-theirs compiled $batch --dtype bf16 --compile
+theirs compiled "$batch" --dtype bf16 --compile
 
 [ -z "$limit" ] || echo "bf16 limit of this processor in this run: $limit GFLOP/s"
 line auto "ft-train --compute auto, $batch x 512"
