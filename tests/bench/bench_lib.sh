@@ -29,7 +29,9 @@ median() {
 }
 
 # steps_rate LOG: tokens a second of the second and third step of an ft-train --log.
-steps_rate() { jq -s '[.[1:3][].tokens_per_s] | add / length' "$1"; }
+steps_rate() {
+    jq -s '[(if length > 1 then .[1:3] else . end)[].tokens_per_s] | add / length' "$1"
+}
 
 # calc EXPRESSION [FORMAT]: arithmetic in floating point.
 calc() { awk "BEGIN { printf \"${2:-%.2f}\", $1 }"; }

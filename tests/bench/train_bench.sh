@@ -35,7 +35,7 @@ line() { # NAME TITLE
         -v limit="${limit:-0}" -v n="$(wc -l <"$1.rates")" 'BEGIN {
         printf "%-38s %6.1f tokens/s %6.0f MiB  %3.0f GFLOP/s", t, r, m / 1024, r * flop / 1e9
         if (limit > 0) printf " = %.2f of the bf16 limit", r * flop / 1e9 / limit
-        printf "  (%s)\n", n > 1 ? "median of " n : "one run" }'
+        printf "  (%s)\n", (n > 1 ? "median of " n : "one run") }'
 }
 ratio() { # OURS THEIRS TITLE GOAL MEMORY_GOAL
     [ -f "$1.rates" ] && [ -f "$2.rates" ] || return 0
