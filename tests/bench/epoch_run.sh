@@ -52,7 +52,8 @@ for kind in $kinds; do
     takes ft-train $option || option=
     # The adapter that training begins with, also the peer's: a step that moves nothing.
     # shellcheck disable=SC2086
-    [ -f initial.ft ] || ft-train $train_options --lr 1e-30 -i few.packed -o initial.ft $option
+    [ -f initial.ft ] ||
+        timed initial ft-train $train_options --lr 1e-30 -i few.packed -o initial.ft $option
     eval_option=$option
     # shellcheck disable=SC2086
     takes ft-eval $eval_option || eval_option=
