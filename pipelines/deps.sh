@@ -6,7 +6,7 @@ build="gcc make libc6-dev libzstd-dev libmsgpack-dev libopenblas-dev libxxhash-d
 libutf8proc-dev libcmocka-dev zstd xxhash python3 python3-pip python3-zstandard python3-msgpack
 python3-xxhash ca-certificates binutils strace mandoc jq"
 lint="clang-tidy-14 cppcheck shellcheck"
-bench="g++ cmake python3-venv time"
+bench="g++ cmake python3-dev python3-venv time"
 case ${1:-build} in
     build) packages=$build ;;
     lint) packages="$build $lint" ;;

@@ -7,5 +7,5 @@ python=${FT_PEERS:-$root/build/peers}/python
 [ ! -f "$python/complete" ] || exit 0
 /usr/bin/python3 -m venv "$python"
 "$python/bin/pip" install -q --disable-pip-version-check tokenizers==0.23.3 torch==2.15.0 \
-    transformers==5.23.0 peft==0.21.2 gguf==0.19.0
+    transformers==5.23.0 peft==0.21.2 gguf==0.19.0 bitsandbytes==0.50.*
 touch "$python/complete"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # run_bench.sh BUILD [WORD...]: measures, and compares with other programs where they are installed.
 # Each tests/bench/*_bench.sh prints lines "name  value unit  (bound or peer)"; those whose name
-# contains one of the words are run. A number on a shared machine is noise: close what else runs,
-# each bench takes the best of several runs.
+# contains one of the words are run. A number on a shared machine is noise: close what else runs.
+# FT_BENCH_RUNS=1 runs each program once where benches take the median of three.
 set -eu
 FT_ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 build=$(cd "$1" && pwd)
@@ -32,7 +32,7 @@ sh "$FT_ROOT/tests/bench/peers.sh" ||
     echo "the other programs could not be built: their columns are missing" >&2
 failed=0
 for bench in "$FT_ROOT"/tests/bench/*_bench.sh; do
-    [ -f "$bench" ] || continue
+    [ "${bench##*/}" != run_bench.sh ] || continue
     chosen "${bench##*/}" "$@" || continue
     work=$build/bench/$(basename "$bench" .sh)
     rm -rf "$work"
