@@ -50,6 +50,8 @@ static ft_kernels avx2_of(ft_kernels k)
     k.softmax = ft_k_softmax_avx2;
     k.softmax_again = ft_k_softmax_again_avx2;
     k.rmsnorm = ft_k_rmsnorm_avx2;
+    k.rope = ft_k_rope_avx2;
+    k.rope_back = ft_k_rope_back_avx2;
     k.rmsnorm_back = ft_k_rmsnorm_back_avx2;
     k.dot = ft_k_dot_avx2;
     k.axpy = ft_k_axpy_avx2;

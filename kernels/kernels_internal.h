@@ -36,6 +36,8 @@ FT_K(rmsnorm, ref);
 FT_K(rmsnorm_back, ref);
 FT_K(rope, ref);
 FT_K(rope_back, ref);
+FT_K(rope, avx2);
+FT_K(rope_back, avx2);
 FT_K(swiglu, ref);
 FT_K(swiglu_back, ref);
 FT_K(softmax, ref);

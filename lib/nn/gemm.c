@@ -54,6 +54,8 @@ struct scratch {
     uint16_t *staged;          /* what is packed, in bf16 */
     float *floats;             /* what is packed to bytes, FT_DEPTH_S8 inputs of it */
     void *panel;               /* packed; for BLAS, the expanded weights */
+    float *scale;              /* of packed bytes: FT_PANEL for each FT_DEPTH_S8 inputs */
+    int32_t *offset;
 };
 
 static size_t part_rows(int bf16)
@@ -67,6 +69,8 @@ static size_t cut_scratch(float *base, int bf16, struct scratch *s)
     size_t cols = bf16 ? FT_PANEL : FT_TILE_COLS_MAX, tile = part_rows(bf16) * cols;
     size_t block = (bf16 ? FT_BLOCK_ROWS : FT_TILE_ROWS) * cols, at = 0;
     size_t row = bf16 ? FT_DEPTH : 0, staged = bf16 ? FT_DEPTH * FT_PANEL / 2 : 0;
+    size_t panel = bf16 ? FT_RESIDENT * FT_PANEL / 2 : cols * FT_DEPTH;
+    size_t scales = bf16 ? FT_RESIDENT / FT_DEPTH_S8 * FT_PANEL : 0;
     s->tile[0] = base + at, at += tile;
     s->tile[1] = base + at, at += tile;
     s->spare = base + at, at += 6 * cols;
@@ -74,7 +78,9 @@ static size_t cut_scratch(float *base, int bf16, struct scratch *s)
     s->row = base + at, at += row;
     s->staged = (uint16_t *)(void *)(base + at), at += staged;
     s->floats = base + at, at += bf16 ? FT_DEPTH_S8 * FT_PANEL : 0;
-    s->panel = base + at, at += bf16 ? staged : cols * FT_DEPTH;
+    s->panel = base + at, at += panel;
+    s->scale = base + at, at += scales;
+    s->offset = (int32_t *)(void *)(base + at), at += scales;
     return at;
 }
 
@@ -87,11 +93,13 @@ size_t nn_product_scratch(int bf16)
 
 /* ---- the right side of a product ---- */
 
-/* k0 .. k0 + k of columns [col, col + n) as a panel, or for BLAS as a plain matrix. */
+/* Inputs [k0, k0 + k) of columns [col, col + n) of a source, made ready to be multiplied with. */
 struct side {
-    const void *p;
-    size_t ld;
+    const void *p;             /* packed panel; panels of bytes one behind the other; a matrix */
+    size_t ld;                 /* of a matrix for BLAS */
     float alpha;
+    const float *scale;        /* of bytes: FT_PANEL for each panel */
+    const int32_t *offset;
 };
 
 /* A line of the source in floats: weights or m, row r, columns [from, from + n). */
@@ -109,16 +117,45 @@ static const float *line(const struct ft_nn *nn, const struct source *b, size_t 
     return out;
 }
 
-static struct side packed(const struct ft_nn *nn, const struct source *b, size_t col, size_t n,
-                          size_t k0, size_t k, const struct scratch *s)
+/* Packs at most FT_DEPTH inputs in bf16. */
+static void pack_part(const struct ft_nn *nn, const struct source *b, size_t col, size_t n,
+                      size_t k0, size_t k, const struct scratch *s, void *panel)
 {
     size_t lines = b->by_rows ? n : k, length = b->by_rows ? k : n;
     size_t row = b->by_rows ? col : k0, from = b->by_rows ? k0 : col;
     for (size_t r = 0; r < lines; r++)
         nn->kern->to_bf16(line(nn, b, row + r, from, length, s->row), s->staged + r * length,
                           length);
-    (b->by_rows ? nn->type->pack_rows : nn->type->pack_cols)(s->staged, length, n, k, s->panel);
-    return (struct side){s->panel, 0, 1};
+    (b->by_rows ? nn->type->pack_rows : nn->type->pack_cols)(s->staged, length, n, k, panel);
+}
+
+static struct side packed(const struct ft_nn *nn, const struct source *b, size_t col, size_t n,
+                          size_t k0, size_t k, const struct scratch *s, uint16_t *panel)
+{
+    for (size_t at = 0; at < k; at += FT_DEPTH)
+        pack_part(nn, b, col, n, k0 + at, smaller(k - at, FT_DEPTH), s,
+                  panel + at * FT_PANEL_WIDTH(n));
+    return (struct side){.p = panel, .alpha = 1};
+}
+
+/* Bytes of weights, with scales and offsets from place `used` (in FT_DEPTH_S8 inputs) on. */
+static struct side in_bytes(const struct ft_nn *nn, const struct source *b, size_t col, size_t n,
+                            size_t k0, size_t k, const struct scratch *s, int8_t *panel,
+                            size_t used)
+{
+    struct side side = {.p = panel, .scale = s->scale + used * FT_PANEL,
+                        .offset = s->offset + used * FT_PANEL};
+    for (size_t at = 0; at < k; at += FT_DEPTH_S8) {
+        size_t part = smaller(k - at, FT_DEPTH_S8), place = (used + at / FT_DEPTH_S8) * FT_PANEL;
+        size_t lines = b->by_rows ? n : part, length = b->by_rows ? part : n;
+        size_t row = b->by_rows ? col : k0 + at, from = b->by_rows ? k0 + at : col;
+        for (size_t r = 0; r < lines; r++)
+            ft_weight_part(b->w, row + r, from, length, s->floats + r * length);
+        (b->by_rows ? nn->kern->pack_rows_s8 : nn->kern->pack_cols_s8)(
+            s->floats, length, n, part, panel + at * FT_PANEL_WIDTH(n), s->scale + place,
+            s->offset + place);
+    }
+    return side;
 }
 
 static struct side expanded(const struct source *b, size_t col, size_t n, size_t k0, size_t k,
@@ -128,10 +165,10 @@ static struct side expanded(const struct source *b, size_t col, size_t n, size_t
     size_t row = b->by_rows ? col : k0, from = b->by_rows ? k0 : col;
     float *to = s->panel;
     if (!b->w)
-        return (struct side){b->m + row * b->ld + from, b->ld, b->alpha};
+        return (struct side){.p = b->m + row * b->ld + from, .ld = b->ld, .alpha = b->alpha};
     for (size_t r = 0; r < lines; r++)
         ft_weight_part(b->w, row + r, from, length, to + r * length);
-    return (struct side){to, length, 1};
+    return (struct side){.p = to, .ld = length, .alpha = 1};
 }
 
 static void multiply(const struct ft_nn *nn, size_t m, size_t n, size_t k, const elem *a,
@@ -160,7 +197,7 @@ struct bytes {
 enum { BYTES_MAX = 3 };
 
 /* The head stays in bf16: its gradient is one large number and many small ones. */
-static int in_bytes(const struct ft_nn *nn, const struct term *x)
+static int is_bytes(const struct ft_nn *nn, const struct term *x)
 {
     return nn->int8 && x->b.w && x->b.w != &nn->m->head;
 }
@@ -174,6 +211,7 @@ struct work {
     size_t n;
     struct bytes bytes[BYTES_MAX];
     size_t n_bytes;
+    int resident;              /* make_resident serves all products */
     size_t part;               /* a part ends at the last block below so many rows */
     size_t n_parts;
 };
@@ -240,7 +278,7 @@ static void quantise_operands(struct work *w)
             for (size_t t = 0; t < w->p[i].out[o].n_terms; t++) {
                 const struct term *x = &w->p[i].out[o].term[t];
                 size_t ld = (x->k + 3) & ~(size_t)3;
-                if (!in_bytes(nn, x) || bytes_of(w, x))
+                if (!is_bytes(nn, x) || bytes_of(w, x))
                     continue;
                 assert(w->n_bytes < BYTES_MAX);
                 w->bytes[w->n_bytes++] = (struct bytes){x->a, x->lda, ld, q, scale};
@@ -251,74 +289,122 @@ static void quantise_operands(struct work *w)
         ft_pool_run(nn->pool, w->rows->n, quantise_task, w);
 }
 
-static void add_term_in_bytes(const struct work *w, const struct term *x, size_t b0, size_t b1,
-                              size_t col, size_t n, const struct scratch *s, float *tile, int add)
+/* Makes inputs [k0, k0 + k) of a term ready; `used` of the panel's FT_RESIDENT are taken. */
+static struct side prepare(const struct work *w, const struct term *x, size_t col, size_t n,
+                           size_t k0, size_t k, const struct scratch *s, size_t used)
 {
-    struct ft_nn *nn = w->nn;
+    elem *panel = (elem *)s->panel + used * FT_PANEL * sizeof(uint16_t);
+    if (is_bytes(w->nn, x))
+        return in_bytes(w->nn, &x->b, col, n, k0, k, s, (int8_t *)panel, used / FT_DEPTH_S8);
+    if (w->nn->bf16)
+        return packed(w->nn, &x->b, col, n, k0, k, s, (uint16_t *)(void *)panel);
+    return expanded(&x->b, col, n, k0, k, s);
+}
+
+/* Bytes: each FT_DEPTH_S8 inputs have their scales. */
+static void multiply_bytes(const struct work *w, const struct term *x, size_t row, size_t rows,
+                           size_t n, size_t k0, size_t k, const struct side *b, float *c, int add)
+{
+    const struct ft_nn *nn = w->nn;
     const struct bytes *a = bytes_of(w, x);
-    size_t first = w->rows->block[b0];
-    float scale[FT_PANEL];
-    int32_t offset[FT_PANEL];
-    for (size_t k0 = 0; k0 < x->k; k0 += FT_DEPTH_S8) {
-        size_t k = smaller(x->k - k0, FT_DEPTH_S8);
-        size_t lines = x->b.by_rows ? n : k, length = x->b.by_rows ? k : n;
-        size_t row = x->b.by_rows ? col : k0, from = x->b.by_rows ? k0 : col;
-        for (size_t r = 0; r < lines; r++)
-            ft_weight_part(x->b.w, row + r, from, length, s->floats + r * length);
-        (x->b.by_rows ? nn->kern->pack_rows_s8 : nn->kern->pack_cols_s8)(
-            s->floats, length, n, k, s->panel, scale, offset);
-        for (size_t b = b0; b < b1; b++) {
-            size_t at = w->rows->block[b], rows = w->rows->block[b + 1] - at;
-            nn->kern->gemm_s8(rows, n, (k + 3) & ~(size_t)3, a->q + at * a->ld + k0, a->ld,
-                              a->scale + k0 / FT_DEPTH_S8 * nn->rows_cap + at, s->panel, scale, offset, tile + (at - first) * n, n,
-                              add || k0 > 0);
-        }
+    for (size_t at = 0; at < k; at += FT_DEPTH_S8) {
+        size_t part = smaller(k - at, FT_DEPTH_S8), place = at / FT_DEPTH_S8;
+        size_t block = k0 / FT_DEPTH_S8 + place;
+        nn->kern->gemm_s8(rows, n, (part + 3) & ~(size_t)3, a->q + row * a->ld + k0 + at, a->ld,
+                          a->scale + block * nn->rows_cap + row,
+                          (const int8_t *)b->p + at * FT_PANEL_WIDTH(n),
+                          b->scale + place * FT_PANEL, b->offset + place * FT_PANEL, c, n,
+                          add || at > 0);
     }
 }
 
-/* Adds one term to the tile of blocks [b0, b1). */
-static void add_term(const struct work *w, const struct product *p, const struct term *x, size_t b0,
-                     size_t b1, size_t col, size_t n, const struct scratch *s, float *tile, int add)
+/* c (+)= inputs [k0, k0 + k) of a term for the rows of one block. */
+static void add_part(const struct work *w, const struct product *p, const struct term *x, size_t b,
+                     size_t col, size_t n, size_t k0, size_t k, const struct side *side,
+                     const struct scratch *s, float *c, int add)
 {
-    struct ft_nn *nn = w->nn;
-    size_t first = w->rows->block[b0];
-    if (in_bytes(nn, x)) {
-        add_term_in_bytes(w, x, b0, b1, col, n, s, tile, add);
+    size_t row = w->rows->block[b], rows = w->rows->block[b + 1] - row;
+    if (is_bytes(w->nn, x)) {
+        multiply_bytes(w, x, row, rows, n, k0, k, side, c, add);
         return;
     }
-    for (size_t k0 = 0; k0 < x->k; k0 += FT_DEPTH) {
-        size_t k = smaller(x->k - k0, FT_DEPTH);
-        struct side side = nn->bf16 ? packed(nn, &x->b, col, n, k0, k, s)
-                                    : expanded(&x->b, col, n, k0, k, s);
-        for (size_t b = b0; b < b1; b++) {
-            size_t row = w->rows->block[b], rows = w->rows->block[b + 1] - row;
-            const elem *a = elem_at(nn, x->a, row * x->lda + k0);
-            float *c = tile + (row - first) * n;
-            multiply(nn, rows, n, k, a, x->lda, &side, x->b.by_rows, x->mask ? s->masked : c, n,
-                     !x->mask && (add || k0 > 0));
-            if (x->mask)
-                add_masked(w, p, x, row, rows, col, n, s->masked, c);
+    multiply(w->nn, rows, n, k, elem_at(w->nn, x->a, row * x->lda + k0), x->lda, side,
+             x->b.by_rows, x->mask ? s->masked : c, n, !x->mask && add);
+    if (x->mask)
+        add_masked(w, p, x, row, rows, col, n, s->masked, c);
+}
+
+static void finish(const struct work *w, const struct product *p, size_t b, size_t col, size_t n,
+                   const struct scratch *s, size_t at)
+{
+    size_t row = w->rows->block[b];
+    struct tile t = {row, w->rows->block[b + 1] - row, col, n, n, {s->tile[0] + at,
+                     s->tile[1] + at}, s->spare};
+    p->finish(w->nn, p->ctx, &t);
+}
+
+/* Inputs of all terms, each in whole panels: whether the panels fit beside each other. */
+static size_t resident_depth(const struct ft_nn *nn, const struct product *p)
+{
+    size_t sum = 0;
+    for (size_t o = 0; o < p->n_out; o++)
+        for (size_t i = 0; i < p->out[o].n_terms; i++)
+            sum += nn_panel_depth(p->out[o].term[i].k);
+    return nn->bf16 ? sum : SIZE_MAX;
+}
+
+/* All weights of the tile's columns are packed at once, and each block of rows goes through them. */
+static void make_resident(const struct work *w, const struct product *p, size_t col, size_t n,
+                          size_t b0, size_t b1, const struct scratch *s)
+{
+    struct side side[2][6];
+    size_t used = 0;
+    for (size_t o = 0; o < p->n_out; o++)
+        for (size_t i = 0; i < p->out[o].n_terms; i++) {
+            const struct term *x = &p->out[o].term[i];
+            side[o][i] = prepare(w, x, col, n, 0, x->k, s, used);
+            used += nn_panel_depth(x->k);
         }
+    for (size_t b = b0; b < b1; b++) {
+        for (size_t o = 0; o < p->n_out; o++)
+            for (size_t i = 0; i < p->out[o].n_terms; i++)
+                add_part(w, p, &p->out[o].term[i], b, col, n, 0, p->out[o].term[i].k, &side[o][i],
+                         s, s->tile[o], i > 0);
+        finish(w, p, b, col, n, s, 0);
     }
+}
+
+/* FT_DEPTH inputs at a time, for all rows of the part before the next. */
+static void make_streamed(const struct work *w, const struct product *p, size_t col, size_t n,
+                          size_t b0, size_t b1, const struct scratch *s)
+{
+    size_t first = w->rows->block[b0];
+    for (size_t o = 0; o < p->n_out; o++)
+        for (size_t i = 0; i < p->out[o].n_terms; i++) {
+            const struct term *x = &p->out[o].term[i];
+            for (size_t k0 = 0; k0 < x->k; k0 += FT_DEPTH) {
+                size_t k = smaller(x->k - k0, FT_DEPTH);
+                struct side side = prepare(w, x, col, n, k0, k, s, 0);
+                for (size_t b = b0; b < b1; b++)
+                    add_part(w, p, x, b, col, n, k0, k, &side, s,
+                             s->tile[o] + (w->rows->block[b] - first) * n, i > 0 || k0 > 0);
+            }
+        }
+    for (size_t b = b0; b < b1; b++)
+        finish(w, p, b, col, n, s, (w->rows->block[b] - first) * n);
 }
 
 static void make_tile(const struct work *w, const struct product *p, size_t tile, size_t b0,
                       size_t b1, unsigned worker)
 {
-    struct ft_nn *nn = w->nn;
-    size_t width = nn_tile_cols(nn, p->cols), col = tile * width;
-    size_t n = smaller(p->cols - col, width), first = w->rows->block[b0];
+    size_t width = nn_tile_cols(w->nn, p->cols), col = tile * width;
+    size_t n = smaller(p->cols - col, width);
     struct scratch s;
-    (void)cut_scratch(scratch_of(nn, worker), nn->bf16, &s);
-    for (size_t o = 0; o < p->n_out; o++)
-        for (size_t i = 0; i < p->out[o].n_terms; i++)
-            add_term(w, p, &p->out[o].term[i], b0, b1, col, n, &s, s.tile[o], i > 0);
-    for (size_t b = b0; b < b1; b++) {
-        size_t row = w->rows->block[b], at = (row - first) * n;
-        struct tile t = {row, w->rows->block[b + 1] - row, col, n, n,
-                         {s.tile[0] + at, s.tile[1] + at}, s.spare};
-        p->finish(nn, p->ctx, &t);
-    }
+    (void)cut_scratch(scratch_of(w->nn, worker), w->nn->bf16, &s);
+    if (w->resident)
+        make_resident(w, p, col, n, b0, b1, &s);
+    else
+        make_streamed(w, p, col, n, b0, b1, &s);
 }
 
 static void product_task(void *ctx, size_t task, unsigned worker)
@@ -335,10 +421,13 @@ static void product_task(void *ctx, size_t task, unsigned worker)
 void nn_products(struct ft_nn *nn, const struct rowset *rows, const struct product *p, size_t n)
 {
     enum { TASKS = 12 };       /* for each thread, so that all end together */
-    struct work w = {.nn = nn, .rows = rows, .p = p, .n = n, .part = part_rows(nn->bf16)};
+    struct work w = {.nn = nn, .rows = rows, .p = p, .n = n, .resident = 1};
     size_t tiles = 0, parts;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         tiles += tiles_of(&w, i);
+        w.resident &= resident_depth(nn, &p[i]) <= FT_RESIDENT;
+    }
+    w.part = w.resident ? rows->n : part_rows(nn->bf16);
     if (tiles == 0 || rows->n_blocks == 0)
         return;
     quantise_operands(&w);
@@ -357,7 +446,7 @@ void nn_add_over_tokens(struct ft_nn *nn, size_t m, size_t n, size_t k, const el
     for (size_t k0 = 0; k0 < k; k0 += FT_DEPTH) {
         size_t part = smaller(k - k0, FT_DEPTH);
         const elem *right = elem_at(nn, b, k0 * ldb);
-        struct side side = {right, ldb, 1};
+        struct side side = {.p = right, .ld = ldb, .alpha = 1};
         if (nn->bf16) {
             nn->type->pack_cols(right, ldb, n, part, s.panel);
             side.p = s.panel;

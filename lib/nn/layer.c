@@ -154,10 +154,9 @@ static void put_sum(struct ft_nn *nn, void *ctx, const struct tile *t)
         size_t row = t->row + r, C = nn->m->C;
         size_t from = f->rows->source && f->residual == f->a->x
                           ? f->rows->source[row - f->rows->at] : row;
-        const float *x = f->residual + from * C + t->col, *y = t->y[0] + r * t->ld;
-        float *to = f->y + row * C + t->col;
-        for (size_t c = 0; c < t->cols; c++)
-            to[c] = x[c] + y[c];
+        float *y = t->y[0] + r * t->ld;
+        nn->kern->axpy(1, f->residual + from * C + t->col, y, t->cols);
+        memcpy(f->y + row * C + t->col, y, t->cols * sizeof *y);
     }
 }
 
