@@ -12,7 +12,7 @@ static const char *type_name = "q8_0";
 static const char *eval_path;
 
 static const cli_option options[] = {
-    {"type", 't', CLI_CHOICE, &type_name, "f32|f16|bf16|q8_0|q4_0", 0, 0, CLI_PAYLOAD,
+    {"type", 't', CLI_CHOICE, &type_name, "f32|f16|bf16|q8_0|q5_1|q5_0|q4_0", 0, 0, CLI_PAYLOAD,
      "type of the matrices"},
     {"eval", 0, CLI_TEXT, &eval_path, "PACKED", 0, 0, 0,
      "measure the loss on this packed stream before and after"},

@@ -24,7 +24,7 @@ ft_type ft_convert_type(const ft_model *m, const ft_tensor *t, ft_type want)
 {
     if (t->n_dims < 2)
         return t->type;
-    if (want == FT_Q4_0 && t->data == m->head.data)
+    if ((want == FT_Q4_0 || want == FT_Q5_0 || want == FT_Q5_1) && t->data == m->head.data)
         want = FT_Q8_0;
     return t->shape[0] % ft_type_info_of((uint32_t)want)->block ? FT_F16 : want;
 }
@@ -37,6 +37,9 @@ static float limit_of(ft_type to)
     case FT_BF16: return 0x1.fep127f;
     case FT_Q8_0: return 65504.0f * 127;
     case FT_Q4_0: return 65504.0f * 8;
+    case FT_Q5_0: return 65504.0f * 16;
+    case FT_Q4_1:
+    case FT_Q5_1: return 65504;               /* the minimum is a half; the span is 31 steps */
     default: return 0x1.fffffep127f;
     }
 }

@@ -1,8 +1,8 @@
 /* convert.h: a model file in another element type.
  *
- * Matrices get the wanted type; vectors stay as they are (f32). For q4_0 the head (output.weight,
- * or the embedding when tied) gets q8_0, as the format's authors keep it finer too; a matrix whose
- * rows do not fill blocks gets f16. Metadata is copied, general.file_type set. The bytes do not
+ * Matrices get the wanted type; vectors stay as they are (f32). For q4_0, q5_0 and q5_1 the
+ * head (output.weight, or the embedding when tied) gets q8_0, as the format's authors keep it finer
+ * too; a matrix whose rows do not fill blocks gets f16. Metadata is copied, general.file_type set. The bytes do not
  * depend on the number of threads.
  */
 #ifndef FT_CONVERT_H

@@ -220,7 +220,7 @@ static int read_tensor(ft_gguf *g, ft_rd *r, ft_tensor *t, size_t *expected, ft_
     info = ft_type_info_of(type);
     if (!info)
         return ft_err_set(e, FT_ERR_DATA, "type %u is not one that ft reads (f32, f16, bf16, "
-                          "q8_0, q4_0, q4_1)", type);
+                          "q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k)", type);
     t->type = info->type;
     if (size_of_tensor(t, info, e) < 0)
         return e->code;

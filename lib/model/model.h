@@ -23,6 +23,9 @@ typedef struct ft_weight {
  * are multiples of 32 or reach the end of the row. Threads: any. */
 void ft_weight_part(const ft_weight *w, size_t r, size_t from, size_t n, float *out);
 
+/* Weights [from, from + n) counted over all rows; from and n as above, of the matrix. */
+void ft_weight_range(const ft_weight *w, size_t from, size_t n, float *out);
+
 /* The seven matrices of a layer that LoRA may adapt, in this order everywhere. */
 enum ft_target { FT_Q, FT_K, FT_V, FT_O, FT_GATE, FT_UP, FT_DOWN, FT_TARGETS };
 

@@ -1,9 +1,46 @@
+/* weight.c: parts of frozen weights as floats. Called for every row of every tile, so the sizes of
+ * blocks are constants here and not looked up. */
 #include "model/model.h"
+
+#include "kernels/kernels.h"
+
+#include <string.h>
+
+/* The block that holds weight `at`, counted over the whole matrix, whose rows are whole blocks. */
+static const void *block_at(const ft_weight *w, size_t at, size_t block, size_t bytes)
+{
+    return (const uint8_t *)w->data + at / block * bytes;
+}
 
 void ft_weight_part(const ft_weight *w, size_t r, size_t from, size_t n, float *out)
 {
-    const ft_type_info *info = ft_type_info_of((uint32_t)w->type);
-    size_t row_bytes = w->cols / info->block * info->block_bytes;
-    const uint8_t *row = (const uint8_t *)w->data + r * row_bytes;
-    ft_dequantise(w->type, row + from / info->block * info->block_bytes, out, n);
+    const ft_kernels *k = ft_kernels_get();
+    size_t at = r * w->cols + from;
+    switch (w->type) {
+    case FT_F32:
+        if (n)
+            memcpy(out, block_at(w, at, 1, 4), n * sizeof *out);
+        break;
+    case FT_F16: k->dequant_f16(block_at(w, at, 1, 2), out, n); break;
+    case FT_BF16: k->dequant_bf16(block_at(w, at, 1, 2), out, n); break;
+    case FT_Q8_0: k->dequant_q8_0(block_at(w, at, 32, 34), out, n); break;
+    case FT_Q4_0: k->dequant_q4_0(block_at(w, at, 32, 18), out, n); break;
+    case FT_Q4_1: k->dequant_q4_1(block_at(w, at, 32, 20), out, n); break;
+    case FT_Q5_0: k->dequant_q5_0(block_at(w, at, 32, 22), out, n); break;
+    case FT_Q5_1: k->dequant_q5_1(block_at(w, at, 32, 24), out, n); break;
+    case FT_Q4_K: k->dequant_q4_k(block_at(w, at, 256, 144), at % 256, out, n); break;
+    case FT_Q5_K: k->dequant_q5_k(block_at(w, at, 256, 176), at % 256, out, n); break;
+    case FT_Q6_K: k->dequant_q6_k(block_at(w, at, 256, 210), at % 256, out, n); break;
+    }
+}
+
+void ft_weight_range(const ft_weight *w, size_t from, size_t n, float *out)
+{
+    while (n) {
+        size_t col = from % w->cols, span = w->cols - col < n ? w->cols - col : n;
+        ft_weight_part(w, from / w->cols, col, span, out);
+        from += span;
+        out += span;
+        n -= span;
+    }
 }
