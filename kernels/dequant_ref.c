@@ -51,9 +51,9 @@ void ft_k_dequant_q4_1_ref(const void *src, float *dst, size_t n)
 }
 
 /* The fifth bits of a block's codes: bit i belongs to weight i. */
-static unsigned fifth_bit(const uint8_t *p, size_t i)
+static int fifth_bit(const uint8_t *p, size_t i)
 {
-    return (unsigned)(p[i / 8] >> i % 8 & 1) << 4;
+    return (p[i / 8] >> i % 8 & 1) << 4;
 }
 
 void ft_k_dequant_q5_0_ref(const void *src, float *dst, size_t n)
@@ -62,8 +62,10 @@ void ft_k_dequant_q5_0_ref(const void *src, float *dst, size_t n)
     for (size_t i = 0; i < n; i += 32, p += 22) {
         float d = half_at(p);
         for (size_t j = 0; j < 16; j++) {
-            dst[i + j] = d * (float)((int)((p[6 + j] & 15u) | fifth_bit(p + 2, j)) - 16);
-            dst[i + j + 16] = d * (float)((int)((unsigned)p[6 + j] >> 4 | fifth_bit(p + 2, j + 16)) - 16);
+            int low = (p[6 + j] & 15) | fifth_bit(p + 2, j);
+            int high = p[6 + j] >> 4 | fifth_bit(p + 2, j + 16);
+            dst[i + j] = d * (float)(low - 16);
+            dst[i + j + 16] = d * (float)(high - 16);
         }
     }
 }
@@ -74,8 +76,8 @@ void ft_k_dequant_q5_1_ref(const void *src, float *dst, size_t n)
     for (size_t i = 0; i < n; i += 32, p += 24) {
         float d = half_at(p), m = half_at(p + 2);
         for (size_t j = 0; j < 16; j++) {
-            dst[i + j] = d * (float)((p[8 + j] & 15u) | fifth_bit(p + 4, j)) + m;
-            dst[i + j + 16] = d * (float)((unsigned)p[8 + j] >> 4 | fifth_bit(p + 4, j + 16)) + m;
+            dst[i + j] = d * (float)((p[8 + j] & 15) | fifth_bit(p + 4, j)) + m;
+            dst[i + j + 16] = d * (float)(p[8 + j] >> 4 | fifth_bit(p + 4, j + 16)) + m;
         }
     }
 }

@@ -7,10 +7,21 @@ import struct
 import sys
 
 PLAIN = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+NF4 = 0x66740004
 BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
           12: (256, 144), 13: (256, 176), 14: (256, 210), 30: (1, 2)}
 NAMES = {0: "f32", 1: "f16", 2: "q4_0", 3: "q4_1", 6: "q5_0", 7: "q5_1", 8: "q8_0", 12: "q4_k",
-         13: "q5_k", 14: "q6_k", 30: "bf16"}
+         13: "q5_k", 14: "q6_k", 30: "bf16", NF4: "nf4"}
+
+
+def size_of(kind, shape):
+    n = 1
+    for d in shape:
+        n *= d
+    if kind == NF4:
+        blocks = -(-n // 64)
+        return 4 + 4 * -(-blocks // 256) + blocks + n // 2
+    return n // BLOCKS[kind][0] * BLOCKS[kind][1]
 
 
 class Gguf:
@@ -32,10 +43,7 @@ class Gguf:
         start = (self.at + align - 1) // align * align
         self.tensors = {}
         for name, kind, shape, offset in entries:
-            block, size = BLOCKS[kind]
-            n = size * shape[0] // block
-            for d in shape[1:]:
-                n *= d
+            n = size_of(kind, shape)
             assert offset % align == 0 and start + offset + n <= len(self.b)
             assert name not in self.tensors
             self.tensors[name] = (kind, shape, self.b[start + offset:start + offset + n])
@@ -67,8 +75,8 @@ class Gguf:
 
 
 def decode(kind, data):
-    """The weights of a tensor as a list of floats; not of the K types."""
-    assert BLOCKS[kind][0] <= 32
+    """The weights of a tensor as a list of floats; not of the K types and NF4."""
+    assert kind != NF4 and BLOCKS[kind][0] <= 32
     if kind == 0:
         return list(struct.unpack("<%df" % (len(data) // 4), data))
     if kind == 1:

@@ -16,7 +16,7 @@
 
 static uint64_t rank = 16;
 static double alpha = 32, dropout = 0;
-static const char *targets = "all", *val_path, *log_path;
+static const char *targets = "all", *val_path, *log_path, *base = "file";
 static int no_shuffle, plan_only;
 static ft_train_config cfg = {.lr = 2e-4, .warmup = 0.03, .decay = 0.01, .clip = 1, .batch = 16,
                               .epochs = 1};
@@ -29,6 +29,8 @@ static const cli_option options[] = {
      "share of the adapter's inputs left out while training"},
     {"lora-targets", 0, CLI_TEXT, &targets, "LIST", 0, 0, CLI_PAYLOAD,
      "of q,k,v,o,gate,up,down; or all, attention, mlp"},
+    {"base", 0, CLI_CHOICE, &base, "file|nf4", 0, 0, CLI_PAYLOAD,
+     "train on the weights of the file, or on them in nf4 (QLoRA)"},
     {"lr", 0, CLI_REAL, &cfg.lr, "RATE", 0, 10, CLI_PAYLOAD, "learning rate after the warm-up"},
     {"warmup", 0, CLI_REAL, &cfg.warmup, "W", 0, 1e9, CLI_PAYLOAD,
      "steps of warm-up; below 1: share of all steps"},
@@ -262,7 +264,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);    /* a reader that is gone shows when the adapter is written */
     cfg.seed = cli_seed();
     cfg.shuffle = !no_shuffle;
-    cli_check(ft_model_open(&r.model, cli_model(), cli_err()));
+    r.model = cli_base(base);
     r.tok = cli_tokenizer_of(r.model->gguf);
     r.lora = new_lora(r.model);
     r.in = open_packed(&r, cli_input());

@@ -1,6 +1,7 @@
 #include "model/quant.h"
 
 #include "kernels/kernels.h"
+#include "model/nf4.h"
 
 #include <assert.h>
 #include <math.h>
@@ -10,7 +11,8 @@ static const ft_type_info infos[] = {
     {FT_F32, 0, "f32", 1, 4},       {FT_F16, 1, "f16", 1, 2},       {FT_BF16, 32, "bf16", 1, 2},
     {FT_Q8_0, 7, "q8_0", 32, 34},   {FT_Q4_0, 2, "q4_0", 32, 18},   {FT_Q4_1, 3, "q4_1", 32, 20},
     {FT_Q5_0, 8, "q5_0", 32, 22},   {FT_Q5_1, 9, "q5_1", 32, 24},   {FT_Q4_K, 15, "q4_k", 256, 144},
-    {FT_Q5_K, 17, "q5_k", 256, 176}, {FT_Q6_K, 18, "q6_k", 256, 210}};
+    {FT_Q5_K, 17, "q5_k", 256, 176}, {FT_Q6_K, 18, "q6_k", 256, 210},
+    {FT_NF4, FT_NF4, "nf4", 32, 0}};
 
 const ft_type_info *ft_type_info_of(uint32_t type)
 {
@@ -26,6 +28,20 @@ const ft_type_info *ft_type_info_by_name(const char *name)
         if (strcmp(infos[i].name, name) == 0)
             return &infos[i];
     return NULL;
+}
+
+int ft_type_bytes(const ft_type_info *info, const uint64_t *shape, uint32_t n_dims, size_t *bytes)
+{
+    uint64_t blocks = shape[0] / info->block, weights;
+    for (uint32_t d = 1; d < n_dims; d++)
+        if (__builtin_mul_overflow(blocks, shape[d], &blocks))
+            return -1;
+    if (info->type != FT_NF4)
+        return __builtin_mul_overflow(blocks, info->block_bytes, bytes) ? -1 : 0;
+    if (__builtin_mul_overflow(blocks, info->block, &weights) || weights > SIZE_MAX / 2)
+        return -1;
+    *bytes = ft_nf4_bytes((size_t)weights);
+    return 0;
 }
 
 void ft_dequantise(ft_type type, const void *src, float *dst, size_t n)
@@ -46,6 +62,7 @@ void ft_dequantise(ft_type type, const void *src, float *dst, size_t n)
     case FT_Q4_K: k->dequant_q4_k(src, 0, dst, n); break;
     case FT_Q5_K: k->dequant_q5_k(src, 0, dst, n); break;
     case FT_Q6_K: k->dequant_q6_k(src, 0, dst, n); break;
+    case FT_NF4: assert(!"NF4 is decoded by ft_weight_part"); break;
     }
 }
 
@@ -233,7 +250,8 @@ void ft_quantise(ft_type type, const float *src, void *dst, size_t n)
     case FT_Q4_K:
     case FT_Q5_K:
     case FT_Q6_K:
-        assert(!"ft reads the K types and does not write them");
+    case FT_NF4:
+        assert(!"not a type that is encoded in blocks of one row");
         break;
     }
 }

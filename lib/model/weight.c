@@ -1,8 +1,8 @@
-/* weight.c: parts of frozen weights as floats. Called for every row of every tile, so the sizes of
- * blocks are constants here and not looked up. */
+/* weight.c: frozen weights as floats, and which weights a tensor of the file stands for. */
 #include "model/model.h"
 
 #include "kernels/kernels.h"
+#include "model/nf4.h"
 
 #include <string.h>
 
@@ -12,6 +12,7 @@ static const void *block_at(const ft_weight *w, size_t at, size_t block, size_t 
     return (const uint8_t *)w->data + at / block * bytes;
 }
 
+/* Called for every row of every tile, so the sizes of blocks are constants and not looked up. */
 void ft_weight_part(const ft_weight *w, size_t r, size_t from, size_t n, float *out)
 {
     const ft_kernels *k = ft_kernels_get();
@@ -31,6 +32,7 @@ void ft_weight_part(const ft_weight *w, size_t r, size_t from, size_t n, float *
     case FT_Q4_K: k->dequant_q4_k(block_at(w, at, 256, 144), at % 256, out, n); break;
     case FT_Q5_K: k->dequant_q5_k(block_at(w, at, 256, 176), at % 256, out, n); break;
     case FT_Q6_K: k->dequant_q6_k(block_at(w, at, 256, 210), at % 256, out, n); break;
+    case FT_NF4: ft_nf4_part(w, r, from, n, out); break;
     }
 }
 
@@ -43,4 +45,41 @@ void ft_weight_range(const ft_weight *w, size_t from, size_t n, float *out)
         out += span;
         n -= span;
     }
+}
+
+int ft_model_find(const ft_model *m, const ft_tensor *t, size_t *layer, enum ft_target *target)
+{
+    for (size_t l = 0; l < m->L; l++)
+        for (int i = 0; i < FT_TARGETS; i++)
+            if (m->layers[l].tensor[i] == t) {
+                *layer = l;
+                *target = (enum ft_target)i;
+                return 1;
+            }
+    return 0;
+}
+
+ft_weight ft_model_weight(const ft_model *m, const ft_tensor *t)
+{
+    size_t layer;
+    enum ft_target target;
+    if (ft_model_find(m, t, &layer, &target))
+        return m->layers[layer].w[target];
+    return (ft_weight){.type = t->type, .rows = (size_t)t->shape[1], .cols = (size_t)t->shape[0],
+                       .data = t->data};
+}
+
+size_t ft_model_weight_bytes(const ft_model *m)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < ft_gguf_tensor_count(m->gguf); i++)
+        bytes += ft_gguf_tensor_at(m->gguf, i)->bytes;
+    for (size_t l = 0; l < m->L; l++)
+        for (size_t i = 0; i < FT_TARGETS; i++)
+            if (m->layers[l].own[i]) {
+                const ft_weight *w = &m->layers[l].w[i];
+                bytes += ft_nf4_bytes(w->rows * w->cols);
+                bytes -= m->layers[l].tensor[i]->bytes;
+            }
+    return bytes;
 }

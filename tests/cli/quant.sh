@@ -96,4 +96,7 @@ check "naming the tensor" grep -q "tensor blk.1.ffn_down.weight: weight" stderr
 check_status 65 "70000 is refused in f16" ft-quant -m big.gguf -t f16 -o new.gguf
 check_status 0 "and is taken in bf16" ft-quant -m big.gguf -t bf16 -o big16.gguf
 check "a refusal leaves nothing" test ! -e new.gguf
+
+# Hostile files: each refused by the field that is wrong, within bounds of time and memory.
+/usr/bin/python3 "$FT_ROOT/tests/cli/quant_hostile.py" || cases_failed=$((cases_failed + 1))
 finish

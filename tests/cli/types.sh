@@ -6,7 +6,7 @@ set -eu
 K=$FT_ROOT/tests/golden/toy256.gguf
 i=0
 while [ $i -lt 6 ]; do
-    echo "{\"prompt\":\"The library $i\",\"completion\":\" holds the functions that programs share\"}"
+    echo "{\"prompt\":\"The library $i\",\"completion\":\" holds functions that programs share\"}"
     i=$((i + 1))
 done | ft-import -q >text.ft
 ft-tokenize -q -m "$K" <text.ft | ft-pack -q -l 64 >packed.ft

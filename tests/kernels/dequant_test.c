@@ -211,10 +211,37 @@ static void super_blocks_decode_in_parts(const ft_kernels *f)
 }
 FAMILY_TESTS(super_blocks_decode_in_parts)
 
+/* The values as the paper prints them, to single precision. */
+static const float nf4[] = {-1, -0.6961928f, -0.52507305f, -0.39491749f, -0.28444138f, -0.18477343f,
+                            -0.091050036f, 0, 0.0795803f, 0.1609302f, 0.2461123f, 0.33791524f,
+                            0.44070983f, 0.562617f, 0.72295684f, 1};
+
+static void nf4_blocks_decode_in_parts(const ft_kernels *f)
+{
+    enum { BLOCKS = 5 };
+    static area scales_in;
+    for (size_t from = 0; from <= BLOCKS * 64; from += 32)
+        for (size_t n = 0; from + n <= BLOCKS * 64; n += 32) {
+            size_t shift = shifts[(from + n) / 32 % 4];
+            uint8_t *p = area_take(&in, BLOCKS * 32, shift);
+            float *scale = fill(&scales_in, BLOCKS, shifts[3 - (from + n) / 32 % 4], from, 3);
+            float *y = area_floats(&out, n, shifts[(from + n) / 64 % 4]);
+            for (size_t i = 0; i < BLOCKS * 32; i++)
+                p[i] = (uint8_t)(int)(number(from + 1000 * n, i, 1) * 128);
+            f->dequant_nf4(p, scale, from, y, n);
+            for (size_t i = from; i < from + n; i++)
+                same("nf4", n, i - from, y[i - from],
+                     (double)nf4[i % 2 ? p[i / 2] & 15 : p[i / 2] >> 4] * (double)scale[i / 64]);
+            area_intact(&out);
+        }
+}
+FAMILY_TESTS(nf4_blocks_decode_in_parts)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FAMILY_LIST(all_patterns_of_sixteen_bits), FAMILY_LIST(sixteen_bits_of_any_length),
-        FAMILY_LIST(blocks_follow_their_formula), FAMILY_LIST(super_blocks_decode_in_parts)};
+        FAMILY_LIST(blocks_follow_their_formula), FAMILY_LIST(super_blocks_decode_in_parts),
+        FAMILY_LIST(nf4_blocks_decode_in_parts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
