@@ -73,9 +73,10 @@ void ft_k_dequant_q6_k_avx2(const void *src, size_t from, float *dst, size_t n)
         __m256i high = _mm256_slli_epi16(bits_of(load32(p + 128 + half * 32), 2 * j, 3), 4);
         __m256i q = _mm256_sub_epi8(_mm256_or_si256(low, high), _mm256_set1_epi8(32));
         float d = half_at(p + 208);
+        __m256 first = _mm256_set1_ps(d * (float)scales[0]);
+        __m256 last = _mm256_set1_ps(d * (float)scales[1]);
 #pragma GCC unroll 4
         for (size_t k = 0; k < 4; k++)
-            _mm256_storeu_ps(dst + 8 * k, _mm256_mul_ps(_mm256_set1_ps(d * (float)scales[k / 2]),
-                                                        eighth(q, k)));
+            _mm256_storeu_ps(dst + 8 * k, _mm256_mul_ps(k < 2 ? first : last, eighth(q, k)));
     }
 }

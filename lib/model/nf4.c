@@ -7,7 +7,7 @@
 
 /* Blocks whose scales are decoded at once: few, as most calls want 64 columns and the compiler
  * clears the array for each. */
-enum { SPAN = 16 };
+#define SPAN ((size_t)16)
 
 static size_t blocks_of(size_t n)
 {
