@@ -89,3 +89,55 @@ void ft_k_dequant_q4_1_avx2(const void *src, float *dst, size_t n)
         }
     }
 }
+
+/* The fifth bits of 32 codes as bytes of 0 or 16. */
+static __m256i fifth_bits(const uint8_t *p)
+{
+    const __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
+                                              0x0303030303030303);
+    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201);
+    int bits;
+    memcpy(&bits, p, sizeof bits);
+    __m256i b = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(bits), spread), bit);
+    return _mm256_and_si256(_mm256_cmpeq_epi8(b, bit), _mm256_set1_epi8(16));
+}
+
+/* 32 codes of five bits as bytes: nibbles at p, fifth bits at high. */
+static __m256i five_bits(const uint8_t *p, const uint8_t *high)
+{
+    __m128i low_half, high_half;
+    split_nibbles(p, &low_half, &high_half);
+    return _mm256_or_si256(_mm256_set_m128i(high_half, low_half), fifth_bits(high));
+}
+
+/* Floats 8 k to 8 k + 7 of 32 bytes. */
+static __m256 eighth(__m256i b, size_t k)
+{
+    __m128i half = k < 2 ? _mm256_castsi256_si128(b) : _mm256_extracti128_si256(b, 1);
+    return floats_of(k % 2 ? _mm_srli_si128(half, 8) : half);
+}
+
+void ft_k_dequant_q5_0_avx2(const void *src, float *dst, size_t n)
+{
+    const uint8_t *p = src;
+    for (size_t i = 0; i < n; i += 32, p += 22) {
+        __m256 d = scale_at(p, 0);
+        __m256i q = _mm256_sub_epi8(five_bits(p + 6, p + 2), _mm256_set1_epi8(16));
+#pragma GCC unroll 4
+        for (size_t k = 0; k < 4; k++)
+            _mm256_storeu_ps(dst + i + 8 * k, _mm256_mul_ps(d, eighth(q, k)));
+    }
+}
+
+void ft_k_dequant_q5_1_avx2(const void *src, float *dst, size_t n)
+{
+    const uint8_t *p = src;
+    for (size_t i = 0; i < n; i += 32, p += 24) {
+        __m256 d = scale_at(p, 0), m = scale_at(p, 2);
+        __m256i q = five_bits(p + 8, p + 4);
+#pragma GCC unroll 4
+        for (size_t k = 0; k < 4; k++)
+            _mm256_storeu_ps(dst + i + 8 * k,
+                             _mm256_add_ps(_mm256_mul_ps(d, eighth(q, k)), m));
+    }
+}

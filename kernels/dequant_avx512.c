@@ -89,3 +89,38 @@ void ft_k_dequant_q4_1_avx512(const void *src, float *dst, size_t n)
         _mm512_storeu_ps(dst + i + 16, _mm512_add_ps(high, m));
     }
 }
+
+/* 32 codes of five bits, less `less`, as floats: nibbles at p, fifth bits at high. */
+static void five_bits(const uint8_t *p, const uint8_t *high, char less, __m512 out[2])
+{
+    __m128i b = load16(p);
+    __m256i q = _mm256_set_m128i(high_nibbles(b), low_nibbles(b));
+    uint32_t bits;
+    memcpy(&bits, high, sizeof bits);
+    q = _mm256_or_si256(q, _mm256_maskz_set1_epi8(bits, 16));
+    q = _mm256_sub_epi8(q, _mm256_set1_epi8(less));
+    out[0] = floats_of(_mm256_castsi256_si128(q));
+    out[1] = floats_of(_mm256_extracti128_si256(q, 1));
+}
+
+void ft_k_dequant_q5_0_avx512(const void *src, float *dst, size_t n)
+{
+    const uint8_t *p = src;
+    for (size_t i = 0; i < n; i += 32, p += 22) {
+        __m512 d = scale_at(p, 0), q[2];
+        five_bits(p + 6, p + 2, 16, q);
+        _mm512_storeu_ps(dst + i, _mm512_mul_ps(d, q[0]));
+        _mm512_storeu_ps(dst + i + 16, _mm512_mul_ps(d, q[1]));
+    }
+}
+
+void ft_k_dequant_q5_1_avx512(const void *src, float *dst, size_t n)
+{
+    const uint8_t *p = src;
+    for (size_t i = 0; i < n; i += 32, p += 24) {
+        __m512 d = scale_at(p, 0), m = scale_at(p, 2), q[2];
+        five_bits(p + 8, p + 4, 0, q);
+        _mm512_storeu_ps(dst + i, _mm512_add_ps(_mm512_mul_ps(d, q[0]), m));
+        _mm512_storeu_ps(dst + i + 16, _mm512_add_ps(_mm512_mul_ps(d, q[1]), m));
+    }
+}

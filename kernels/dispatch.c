@@ -10,6 +10,9 @@ static const ft_kernels ref = {
     .dequant_f16 = ft_k_dequant_f16_ref, .dequant_bf16 = ft_k_dequant_bf16_ref,
     .dequant_q8_0 = ft_k_dequant_q8_0_ref, .dequant_q4_0 = ft_k_dequant_q4_0_ref,
     .dequant_q4_1 = ft_k_dequant_q4_1_ref,
+    .dequant_q5_0 = ft_k_dequant_q5_0_ref, .dequant_q5_1 = ft_k_dequant_q5_1_ref,
+    .dequant_q4_k = ft_k_dequant_q4_k_ref, .dequant_q5_k = ft_k_dequant_q5_k_ref,
+    .dequant_q6_k = ft_k_dequant_q6_k_ref, .dequant_nf4 = ft_k_dequant_nf4_ref,
     .rmsnorm = ft_k_rmsnorm_ref, .rmsnorm_back = ft_k_rmsnorm_back_ref,
     .rope = ft_k_rope_ref, .rope_back = ft_k_rope_back_ref,
     .swiglu = ft_k_swiglu_ref, .swiglu_back = ft_k_swiglu_back_ref,
@@ -42,6 +45,12 @@ static ft_kernels avx2_of(ft_kernels k)
     k.dequant_q8_0 = ft_k_dequant_q8_0_avx2;
     k.dequant_q4_0 = ft_k_dequant_q4_0_avx2;
     k.dequant_q4_1 = ft_k_dequant_q4_1_avx2;
+    k.dequant_q5_0 = ft_k_dequant_q5_0_avx2;
+    k.dequant_q5_1 = ft_k_dequant_q5_1_avx2;
+    k.dequant_q4_k = ft_k_dequant_q4_k_avx2;
+    k.dequant_q5_k = ft_k_dequant_q5_k_avx2;
+    k.dequant_q6_k = ft_k_dequant_q6_k_avx2;
+    k.dequant_nf4 = ft_k_dequant_nf4_avx2;
     k.dot_rows = ft_k_dot_rows_avx2;
     k.swiglu = ft_k_swiglu_avx2;
     k.swiglu_back = ft_k_swiglu_back_avx2;
@@ -84,6 +93,12 @@ static ft_kernels avx512_of(ft_kernels k)
     k.dequant_q8_0 = ft_k_dequant_q8_0_avx512;
     k.dequant_q4_0 = ft_k_dequant_q4_0_avx512;
     k.dequant_q4_1 = ft_k_dequant_q4_1_avx512;
+    k.dequant_q5_0 = ft_k_dequant_q5_0_avx512;
+    k.dequant_q5_1 = ft_k_dequant_q5_1_avx512;
+    k.dequant_q4_k = ft_k_dequant_q4_k_avx512;
+    k.dequant_q5_k = ft_k_dequant_q5_k_avx512;
+    k.dequant_q6_k = ft_k_dequant_q6_k_avx512;
+    k.dequant_nf4 = ft_k_dequant_nf4_avx512;
     k.dot_rows = ft_k_dot_rows_avx512;
     k.swiglu = ft_k_swiglu_avx512;
     k.swiglu_back = ft_k_swiglu_back_avx512;

@@ -28,6 +28,17 @@ typedef struct ft_kernels {
     void (*dequant_q8_0)(const void *src, float *dst, size_t n);
     void (*dequant_q4_0)(const void *src, float *dst, size_t n);
     void (*dequant_q4_1)(const void *src, float *dst, size_t n);
+    void (*dequant_q5_0)(const void *src, float *dst, size_t n);
+    void (*dequant_q5_1)(const void *src, float *dst, size_t n);
+    /* Super-blocks of 256, in parts: src is the first byte of a super-block; weights [from,
+     * from + n) counted from there, both multiples of 32, are decoded and nothing else is read
+     * but the scales over them. */
+    void (*dequant_q4_k)(const void *src, size_t from, float *dst, size_t n);
+    void (*dequant_q5_k)(const void *src, size_t from, float *dst, size_t n);
+    void (*dequant_q6_k)(const void *src, size_t from, float *dst, size_t n);
+    /* NF4: codes points at the first byte of a block of 64, scale[i] belongs to block i from
+     * there; from and n as above. */
+    void (*dequant_nf4)(const void *codes, const float *scale, size_t from, float *dst, size_t n);
 
     /* y = x / sqrt(mean(x^2) + eps) * w; returns 1/sqrt(mean + eps), which backward wants.
      * (Zhang and Sennrich 2019, eq. 4.) */

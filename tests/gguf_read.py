@@ -7,8 +7,21 @@ import struct
 import sys
 
 PLAIN = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 8: (32, 34), 30: (1, 2)}
-NAMES = {0: "f32", 1: "f16", 2: "q4_0", 3: "q4_1", 8: "q8_0", 30: "bf16"}
+NF4 = 0x66740004
+BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
+          12: (256, 144), 13: (256, 176), 14: (256, 210), 30: (1, 2)}
+NAMES = {0: "f32", 1: "f16", 2: "q4_0", 3: "q4_1", 6: "q5_0", 7: "q5_1", 8: "q8_0", 12: "q4_k",
+         13: "q5_k", 14: "q6_k", 30: "bf16", NF4: "nf4"}
+
+
+def size_of(kind, shape):
+    n = 1
+    for d in shape:
+        n *= d
+    if kind == NF4:
+        blocks = -(-n // 64)
+        return 4 + 4 * -(-blocks // 256) + blocks + n // 2
+    return n // BLOCKS[kind][0] * BLOCKS[kind][1]
 
 
 class Gguf:
@@ -30,10 +43,7 @@ class Gguf:
         start = (self.at + align - 1) // align * align
         self.tensors = {}
         for name, kind, shape, offset in entries:
-            block, size = BLOCKS[kind]
-            n = size * shape[0] // block
-            for d in shape[1:]:
-                n *= d
+            n = size_of(kind, shape)
             assert offset % align == 0 and start + offset + n <= len(self.b)
             assert name not in self.tensors
             self.tensors[name] = (kind, shape, self.b[start + offset:start + offset + n])
@@ -65,7 +75,8 @@ class Gguf:
 
 
 def decode(kind, data):
-    """The weights of a tensor as a list of floats."""
+    """The weights of a tensor as a list of floats; not of the K types and NF4."""
+    assert kind != NF4 and BLOCKS[kind][0] <= 32
     if kind == 0:
         return list(struct.unpack("<%df" % (len(data) // 4), data))
     if kind == 1:
@@ -81,6 +92,11 @@ def decode(kind, data):
             out += [d * q for q in struct.unpack_from("<32b", b, 2)]
         elif kind == 2:
             out += [d * ((q & 15) - 8) for q in b[2:]] + [d * ((q >> 4) - 8) for q in b[2:]]
+        elif kind in (6, 7):
+            m, at_bits = (struct.unpack_from("<e", b, 2)[0], 4) if kind == 7 else (-16 * d, 2)
+            bits = struct.unpack_from("<I", b, at_bits)[0]
+            low = [q & 15 for q in b[at_bits + 4:]] + [q >> 4 for q in b[at_bits + 4:]]
+            out += [d * (q + 16 * (bits >> i & 1)) + m for i, q in enumerate(low)]
         else:
             m = struct.unpack_from("<e", b, 2)[0]
             out += [d * (q & 15) + m for q in b[4:]] + [d * (q >> 4) + m for q in b[4:]]

@@ -1,6 +1,7 @@
 /* ft-check: verifies streams, adapters and model files, and prints where they came from. */
 #include "data/json.h"
 #include "model/gguf.h"
+#include "model/nf4.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/content.h"
 #include "tools/cli/model_history.h"
@@ -74,15 +75,21 @@ static int check_gguf(const char *path, finding *f, ft_err *e)
 {
     ft_gguf *g = NULL;
     ft_mp history = {NULL, 0};
+    ft_digest source;
     int rc = ft_gguf_open(&g, path, e);
-    if (rc < 0 || (rc = cli_model_history(g, &history, e)) < 0) {
+    if (rc == 0)
+        rc = cli_model_history(g, &history, e);
+    if (rc == 0) {
+        f->digest = ft_gguf_digest(g);
+        rc = ft_nf4_file(g, &f->digest, &source, e);
+    }
+    if (rc < 0) {
         ft_gguf_free(&g);
         return rc;
     }
     f->records = ft_gguf_tensor_count(g);
     for (size_t i = 0; i < f->records; i++)
         f->bytes += ft_gguf_tensor_at(g, i)->bytes;
-    f->digest = ft_gguf_digest(g);
     if (show_history)
         cli_history_put(&f->history, history, cli_json());
     ft_gguf_free(&g);

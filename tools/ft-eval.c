@@ -36,7 +36,7 @@ static void check_template(const ft_reader *in, const ft_reader *adapter)
     cli_fail();
 }
 
-static ft_lora *read_adapter(const ft_model *m, const ft_reader *in)
+static ft_lora *read_adapter(ft_model *m, const ft_reader *in)
 {
     ft_lora *l = NULL;
     ft_reader *adapter = NULL;

@@ -1,5 +1,6 @@
 /* ft-quant: a model in another element type, and what that costs in loss. */
 #include "model/convert.h"
+#include "model/nf4.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/evaluate.h"
 #include "tools/cli/load.h"
@@ -12,7 +13,7 @@ static const char *type_name = "q8_0";
 static const char *eval_path;
 
 static const cli_option options[] = {
-    {"type", 't', CLI_CHOICE, &type_name, "f32|f16|bf16|q8_0|q4_0", 0, 0, CLI_PAYLOAD,
+    {"type", 't', CLI_CHOICE, &type_name, "f32|f16|bf16|q8_0|q5_1|q5_0|q4_0|nf4", 0, 0, CLI_PAYLOAD,
      "type of the matrices"},
     {"eval", 0, CLI_TEXT, &eval_path, "PACKED", 0, 0, 0,
      "measure the loss on this packed stream before and after"},
@@ -50,13 +51,16 @@ static void note_types(const ft_model *m, ft_type want)
     for (size_t i = 0; i < ft_gguf_tensor_count(m->gguf); i++) {
         const ft_tensor *t = ft_gguf_tensor_at(m->gguf, i);
         ft_type to = ft_convert_type(m, t, want);
-        if (t->n_dims < 2)
+        if (t->n_dims < 2 || (want == FT_NF4 && to != want))
             continue;
         head += to != want && to == FT_Q8_0;
         plain += to != want && to == FT_F16;
-        again += to != t->type && ft_type_info_of((uint32_t)t->type)->block > 1 &&
+        ft_type from = ft_model_weight(m, t).type;
+        again += to != from && ft_type_info_of((uint32_t)from)->block > 1 &&
                  ft_type_info_of((uint32_t)to)->block > 1;
     }
+    if (want == FT_NF4)
+        cli_note("the embedding, the head and the norms keep their types");
     if (head)
         cli_note("the head is kept in q8_0");
     if (plain)
@@ -78,11 +82,11 @@ static double loss_of(const ft_model *m)
     return cli_evaluation_loss(&r);
 }
 
-/* Before and after, the latter from the written bytes, before they get their name. */
-static void report_loss(const ft_model *m, ft_out *out)
+/* The loss after is that of the written bytes, before they get their name. */
+static void report_loss(double before, ft_out *out)
 {
     ft_model *converted = NULL;
-    double before = loss_of(m), after;
+    double after;
     cli_check(ft_out_flush(out, cli_err()));
     cli_check(ft_model_open(&converted, ft_out_path(out), cli_err()));
     after = loss_of(converted);
@@ -110,19 +114,24 @@ int main(int argc, char **argv)
 {
     ft_model *m = NULL;
     ft_buf history = {0};
+    double loss_before = 0;
     ft_convert_extra extra = {.add_keys = add_history, .ctx = &history};
     cli_begin(&tool, argc, argv);
     ft_type type = ft_type_info_by_name(type_name)->type;
     cli_check(ft_model_open(&m, cli_model(), cli_err()));
     ft_out *out = open_output();
     note_types(m, type);
+    if (eval_path)
+        loss_before = loss_of(m);
+    if (type == FT_NF4)
+        cli_check(ft_model_to_nf4(m, cli_pool(), cli_err()));
     cli_put_model_history(m->gguf, &m->digest, NULL, &history);
     cli_check(ft_convert_write(m, type, &extra, out, cli_pool(), cli_err()));
     cli_result_text("type", type_name);
     cli_result_count("tensor_bytes_before", tensor_bytes(m));
     cli_result_count("bytes", ft_out_bytes(out));
     if (eval_path)
-        report_loss(m, out);
+        report_loss(loss_before, out);
     cli_check(ft_out_commit(&out, cli_err()));
     ft_buf_free(&history);
     ft_model_free(&m);

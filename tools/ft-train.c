@@ -19,7 +19,8 @@
 
 static uint64_t rank = 16;
 static double alpha = 32, dropout = 0;
-static const char *targets = "all", *val_path, *log_path, *compute = "auto", *recompute = "none";
+static const char *targets = "all", *val_path, *log_path, *base = "file";
+static const char *compute = "auto", *recompute = "none";
 static int no_shuffle, no_share, plan_only;
 static cli_checkpoints saved = {.every = 50};
 static ft_train_config cfg = {.lr = 2e-4, .warmup = 0.03, .decay = 0.01, .clip = 1, .batch = 16,
@@ -33,6 +34,8 @@ static const cli_option options[] = {
      "share of the adapter's inputs left out while training"},
     {"lora-targets", 0, CLI_TEXT, &targets, "LIST", 0, 0, CLI_PAYLOAD,
      "of q,k,v,o,gate,up,down; or all, attention, mlp"},
+    {"base", 0, CLI_CHOICE, &base, "file|nf4", 0, 0, CLI_PAYLOAD,
+     "train on the weights of the file, or on them in nf4 (QLoRA)"},
     {"lr", 0, CLI_REAL, &cfg.lr, "RATE", 0, 10, CLI_PAYLOAD, "learning rate after the warm-up"},
     {"warmup", 0, CLI_REAL, &cfg.warmup, "W", 0, 1e9, CLI_PAYLOAD,
      "steps of warm-up; below 1: share of all steps"},
@@ -171,7 +174,7 @@ static void train(run *r, const ft_train_plan *plan)
 static void begin(run *r)
 {
     cli_check(ft_numerics_name(compute, r->numerics, sizeof r->numerics, cli_err()));
-    saved.run = (ft_run){.model = r->model->digest, .transform = "", .seed = cfg.seed,
+    saved.run = (ft_run){.model = r->model->digest, .transform = r->model->transform, .seed = cfg.seed,
                          .numerics = r->numerics};
     saved.in = r->in;
     saved.val_in = r->val_in;
@@ -215,7 +218,7 @@ int main(int argc, char **argv)
     cfg.share = !no_share;
     cfg.memory = cli_memory_bound();
     cfg.shuffle = !no_shuffle;
-    cli_check(ft_model_open(&r.model, cli_model(), cli_err()));
+    r.model = cli_base(base);
     r.tok = cli_tokenizer_of(r.model->gguf);
     r.lora = new_lora(r.model);
     r.in = cli_packed_open(cli_input(), r.tok);

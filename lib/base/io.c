@@ -624,6 +624,29 @@ int ft_map_open(ft_map *m, const char *path, ft_err *e)
     return rc;
 }
 
+/* Advice on the whole pages within n bytes at p. */
+static void advise(const ft_map *m, const void *p, size_t n, int advice)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)m->p;
+    uintptr_t from = (uintptr_t)p, end = from + n;
+    if (from < start || end > start + m->n)
+        return;
+    from = (from + page - 1) / page * page;
+    end = end / page * page;
+    if (from < end)
+        (void)madvise((void *)from, end - from, advice);
+}
+
+void ft_map_forget(const ft_map *m, const void *p, size_t n)
+{
+    advise(m, p, n, MADV_DONTNEED);
+}
+
+void ft_map_want(const ft_map *m, const void *p, size_t n)
+{
+    advise(m, p, n, MADV_WILLNEED);
+}
+
 void ft_map_close(ft_map *m)
 {
     if (m->n)

@@ -99,6 +99,11 @@ typedef struct ft_map {
 
 /* Errors: FT_ERR_NOINPUT (missing, not a regular file), FT_ERR_IO. */
 int ft_map_open(ft_map *m, const char *path, ft_err *e) FT_MUST_CHECK;
+/* Takes n bytes at p, which lie in the map, out of memory until they are read again; whole pages
+ * only, and bytes that lie elsewhere not at all. */
+void ft_map_forget(const ft_map *m, const void *p, size_t n);
+/* Has n bytes at p, which lie in the map, read in the background. */
+void ft_map_want(const ft_map *m, const void *p, size_t n);
 void ft_map_close(ft_map *m);             /* accepts an all-zero map */
 
 #endif

@@ -13,18 +13,17 @@ struct merger {
     const ft_merge_options *options;
 };
 
-/* Finds A and B of a tensor: those of the matrix whose weights lie at the same place. */
+/* Finds A and B of a tensor. */
 static int adapter_of(const struct merger *g, const ft_tensor *t, const float **a,
                       const float **b)
 {
-    for (size_t layer = 0; layer < g->m->L; layer++)
-        for (int i = 0; i < FT_TARGETS; i++)
-            if (g->m->layers[layer].w[i].data == t->data) {
-                *a = ft_lora_a(g->l, g->l->params, layer, (enum ft_target)i);
-                *b = ft_lora_b(g->l, g->l->params, layer, (enum ft_target)i);
-                return *a != NULL;
-            }
-    return 0;
+    size_t layer;
+    enum ft_target target;
+    if (!ft_model_find(g->m, t, &layer, &target))
+        return 0;
+    *a = ft_lora_a(g->l, g->l->params, layer, target);
+    *b = ft_lora_b(g->l, g->l->params, layer, target);
+    return *a != NULL;
 }
 
 static int is_adapted(const void *ctx, const ft_tensor *t)
@@ -70,6 +69,9 @@ static int add_keys(const void *ctx, ft_gguf_writer *w, ft_err *e)
     char digest[33];
     int rc = ft_gguf_writer_string(w, "ft.base_digest", ft_digest_hex(&g->m->digest, digest),
                                    sizeof digest - 1, e);
+    if (rc == 0 && *g->m->transform)
+        rc = ft_gguf_writer_string(w, "ft.base_transform", g->m->transform,
+                                   strlen(g->m->transform), e);
     if (rc == 0 && history.n)
         rc = ft_gguf_writer_bytes(w, "ft.history", history.p, history.n, e);
     return rc;

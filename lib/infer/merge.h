@@ -22,8 +22,9 @@ typedef struct ft_merge_options {
 
 /* Writes the merged model. Matrices get options->type, vectors FT_F32. B A is summed in double over
  * the rank in order, so the bytes do not depend on the pool. All metadata of the base is copied;
- * general.file_type says the new type, and ft.base_digest names the base. A few megabytes of
- * memory, whatever the model's size.
+ * general.file_type says the new type; ft.base_digest and ft.base_transform name the base, whose
+ * transformed weights are what the adapter is added to. A few megabytes of memory, whatever the
+ * model's size.
  * Errors: FT_ERR_USAGE for another type; FT_ERR_NUMERIC for a merged weight that is not finite or
  * too large for f16, FT_ERR_DATA when it was so in the base (names tensor and weight); FT_ERR_IO,
  * FT_ERR_NOMEM. */

@@ -1,6 +1,7 @@
 #include "model/convert.h"
 
 #include "base/mem.h"
+#include "model/nf4.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,6 +12,7 @@ enum { TASK = 1 << 16, SLAB_TASKS = 32 };
 typedef struct converter {
     const ft_convert_extra *extra;
     const ft_tensor *t;
+    ft_weight w;                 /* what the model computes with in its place */
     ft_type to;
     int changed;                 /* t passes through extra->change */
     float limit;                 /* largest magnitude that `to` can hold */
@@ -22,9 +24,13 @@ typedef struct converter {
 
 ft_type ft_convert_type(const ft_model *m, const ft_tensor *t, ft_type want)
 {
+    size_t layer;
+    enum ft_target target;
     if (t->n_dims < 2)
         return t->type;
-    if (want == FT_Q4_0 && t->data == m->head.data)
+    if (want == FT_NF4)
+        return ft_model_find(m, t, &layer, &target) ? FT_NF4 : t->type;
+    if ((want == FT_Q4_0 || want == FT_Q5_0 || want == FT_Q5_1) && t->data == m->head.data)
         want = FT_Q8_0;
     return t->shape[0] % ft_type_info_of((uint32_t)want)->block ? FT_F16 : want;
 }
@@ -37,6 +43,9 @@ static float limit_of(ft_type to)
     case FT_BF16: return 0x1.fep127f;
     case FT_Q8_0: return 65504.0f * 127;
     case FT_Q4_0: return 65504.0f * 8;
+    case FT_Q5_0: return 65504.0f * 16;
+    case FT_Q4_1:
+    case FT_Q5_1: return 65504;               /* the minimum is a half; the span is 31 steps */
     default: return 0x1.fffffep127f;
     }
 }
@@ -52,8 +61,7 @@ static void convert_task(void *ctx, size_t task, unsigned worker)
     converter *c = ctx;
     float *x = c->decoded + (size_t)worker * TASK;
     size_t at = task * TASK, n = c->count - at < TASK ? c->count - at : TASK;
-    ft_dequantise(c->t->type, (const uint8_t *)c->t->data + bytes_of(c->t->type, c->from + at), x,
-                  n);
+    ft_weight_range(&c->w, c->from + at, n, x);
     if (c->changed)
         c->extra->change(c->extra->ctx, c->t, c->from + at, x, n);
     c->bad[task] = 0;
@@ -67,12 +75,11 @@ static void convert_task(void *ctx, size_t task, unsigned worker)
 
 static int convert_tensor(converter *c, ft_gguf_writer *w, ft_pool *pool, ft_err *e)
 {
-    size_t n = 1, tasks;
+    size_t n = c->w.rows * c->w.cols, tasks;
     int rc = 0;
-    if (c->to == c->t->type && !c->changed)
-        return ft_gguf_writer_data(w, c->t->data, c->t->bytes, e);
-    for (uint32_t d = 0; d < c->t->n_dims; d++)
-        n *= (size_t)c->t->shape[d];
+    if (c->to == c->w.type && !c->changed)
+        return ft_gguf_writer_data(w, c->w.data, c->to == FT_NF4 ? ft_nf4_bytes(n) : c->t->bytes,
+                                   e);
     c->limit = limit_of(c->to);
     for (c->from = 0; rc == 0 && c->from < n; c->from += c->count) {
         c->count = n - c->from < (size_t)TASK * SLAB_TASKS ? n - c->from
@@ -90,18 +97,30 @@ static int convert_tensor(converter *c, ft_gguf_writer *w, ft_pool *pool, ft_err
     return rc;
 }
 
+/* All keys but those that say of what a file in NF4 was made. */
+static int copy_keys(const ft_gguf *g, ft_gguf_writer *w, ft_err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ft_gguf_kv_count(g); i++) {
+        const ft_gguf_kv *kv = ft_gguf_kv_at(g, i);
+        if (kv->key.n < 7 || memcmp(kv->key.p, "ft.nf4.", 7) != 0)
+            rc = ft_gguf_writer_copy_kv(w, kv, e);
+    }
+    return rc;
+}
+
 static int announce(const ft_model *m, ft_type want, const ft_convert_extra *extra,
                     ft_gguf_writer *w, ft_err *e)
 {
     const ft_gguf *g = m->gguf;
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < ft_gguf_kv_count(g); i++)
-        rc = ft_gguf_writer_copy_kv(w, ft_gguf_kv_at(g, i), e);
+    int rc = copy_keys(g, w, e);
     if (rc == 0)
         rc = ft_gguf_writer_uint32(w, "general.file_type",
                                    ft_type_info_of((uint32_t)want)->file_type, e);
-    if (rc == 0 && ft_type_info_of((uint32_t)want)->block > 1)
+    if (rc == 0 && ft_type_info_of((uint32_t)want)->block > 1 && want != FT_NF4)
         rc = ft_gguf_writer_uint32(w, "general.quantization_version", 2, e);
+    if (rc == 0 && want == FT_NF4)
+        rc = ft_nf4_put_keys(m, w, e);
     if (rc == 0 && extra->add_keys)
         rc = extra->add_keys(extra->ctx, w, e);
     for (size_t i = 0; rc == 0 && i < ft_gguf_tensor_count(g); i++) {
@@ -120,6 +139,7 @@ static int write_all(const ft_model *m, ft_type want, ft_gguf_writer *w, convert
         rc = ft_gguf_writer_begin(w, out, e);
     for (size_t i = 0; rc == 0 && i < ft_gguf_tensor_count(m->gguf); i++) {
         c->t = ft_gguf_tensor_at(m->gguf, i);
+        c->w = ft_model_weight(m, c->t);
         c->to = ft_convert_type(m, c->t, want);
         c->changed = c->extra->changes && c->extra->changes(c->extra->ctx, c->t);
         rc = convert_tensor(c, w, pool, e);

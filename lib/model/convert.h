@@ -1,9 +1,10 @@
 /* convert.h: a model file in another element type.
  *
- * Matrices get the wanted type; vectors stay as they are (f32). For q4_0 the head (output.weight,
- * or the embedding when tied) gets q8_0, as the format's authors keep it finer too; a matrix whose
- * rows do not fill blocks gets f16. Metadata is copied, general.file_type set. The bytes do not
- * depend on the number of threads.
+ * Matrices get the wanted type; vectors stay as they are (f32). For q4_0, q5_0 and q5_1 the head
+ * (output.weight, or the embedding when tied) gets q8_0, as the format's authors keep it finer too;
+ * a matrix whose rows do not fill blocks gets f16. NF4 is for the matrices of layers, and the model
+ * must be in it already (ft_model_to_nf4); other matrices keep their type. Metadata is copied,
+ * general.file_type set. The bytes do not depend on the number of threads.
  */
 #ifndef FT_CONVERT_H
 #define FT_CONVERT_H
@@ -27,7 +28,8 @@ typedef struct ft_convert_extra {
     const void *ctx;
 } ft_convert_extra;
 
-/* Writes the converted file to out, which the caller commits.
+/* Writes what the model computes with, in the type that is wanted, to out, which the caller
+ * commits.
  * Errors: FT_ERR_DATA for a weight that is NaN, infinite or too large for its new type (names
  * tensor and index), or FT_ERR_NUMERIC when the tensor was changed; FT_ERR_NOMEM, FT_ERR_IO. */
 int ft_convert_write(const ft_model *m, ft_type want, const ft_convert_extra *extra, ft_out *out,

@@ -179,21 +179,13 @@ static int align_up(size_t n, size_t alignment, size_t *out)
     return 0;
 }
 
-/* The one place where a size is made of a shape. */
 static int size_of_tensor(ft_tensor *t, const ft_type_info *info, ft_err *e)
 {
-    uint64_t n;
-    size_t bytes;
     if (t->shape[0] % info->block)
         return ft_err_set(e, FT_ERR_DATA, "rows of %llu weights are no multiple of %s's block of "
                           "%zu", (unsigned long long)t->shape[0], info->name, info->block);
-    n = t->shape[0] / info->block;
-    for (uint32_t d = 1; d < t->n_dims; d++)
-        if (__builtin_mul_overflow(n, t->shape[d], &n))
-            return ft_err_set(e, FT_ERR_DATA, "its shape overflows");
-    if (__builtin_mul_overflow(n, info->block_bytes, &bytes))
+    if (ft_type_bytes(info, t->shape, t->n_dims, &t->bytes) < 0)
         return ft_err_set(e, FT_ERR_DATA, "its shape overflows");
-    t->bytes = bytes;
     return 0;
 }
 
@@ -220,7 +212,7 @@ static int read_tensor(ft_gguf *g, ft_rd *r, ft_tensor *t, size_t *expected, ft_
     info = ft_type_info_of(type);
     if (!info)
         return ft_err_set(e, FT_ERR_DATA, "type %u is not one that ft reads (f32, f16, bf16, "
-                          "q8_0, q4_0, q4_1)", type);
+                          "q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, nf4)", type);
     t->type = info->type;
     if (size_of_tensor(t, info, e) < 0)
         return e->code;
@@ -451,21 +443,42 @@ static uint8_t *put_le(uint8_t *p, uint64_t v, size_t n)
     return p;
 }
 
-ft_digest ft_gguf_digest(const ft_gguf *g)
+ft_digest ft_gguf_digest_as(const ft_gguf *g,
+                            void (*as)(const void *ctx, const ft_tensor *in_file, ft_tensor *t),
+                            const void *ctx)
 {
     ft_digest d = {{0}};
     for (size_t i = 0; i < g->n_tensors; i++) {
-        const ft_tensor *t = (const ft_tensor *)(const void *)g->tensor_by_name[i];
-        ft_digest name = ft_digest_of(t->name.p, t->name.n);
-        ft_digest data = ft_digest_of(t->data, t->bytes);
+        const ft_tensor *in_file = (const ft_tensor *)(const void *)g->tensor_by_name[i];
+        ft_tensor t = *in_file;
+        if (as)
+            as(ctx, in_file, &t);
+        ft_digest name = ft_digest_of(t.name.p, t.name.n);
+        ft_digest data = ft_digest_of(t.data, t.bytes);
         uint8_t b[84], *p = b;
         memcpy(p, d.b, 16);
         memcpy(p + 16, name.b, 16);
-        p = put_le(p + 32, (uint64_t)t->type, 4);
+        p = put_le(p + 32, (uint64_t)t.type, 4);
         for (size_t k = 0; k < FT_DIMS_MAX; k++)
-            p = put_le(p, t->shape[k], 8);
+            p = put_le(p, t.shape[k], 8);
         memcpy(p, data.b, 16);
         d = ft_digest_of(b, sizeof b);
+        ft_gguf_forget(g, t.data, t.bytes);
     }
     return d;
+}
+
+ft_digest ft_gguf_digest(const ft_gguf *g)
+{
+    return ft_gguf_digest_as(g, NULL, NULL);
+}
+
+void ft_gguf_forget(const ft_gguf *g, const void *p, size_t n)
+{
+    ft_map_forget(&g->map, p, n);
+}
+
+void ft_gguf_want(const ft_gguf *g, const void *p, size_t n)
+{
+    ft_map_want(&g->map, p, n);
 }

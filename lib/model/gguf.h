@@ -82,6 +82,15 @@ const ft_tensor *ft_gguf_tensor_find(const ft_gguf *g, const char *name);
  * no memory is needed: d starts as 16 zero bytes and becomes, for each tensor, XXH3-128 of 84
  * bytes: d, XXH3-128 of the name, the type as u32, shape[0..3] as u64, XXH3-128 of the data. */
 ft_digest ft_gguf_digest(const ft_gguf *g);
+/* The same after `as` gave t, the copy of a tensor of the file, another type or other data. */
+ft_digest ft_gguf_digest_as(const ft_gguf *g,
+                            void (*as)(const void *ctx, const ft_tensor *in_file, ft_tensor *t),
+                            const void *ctx);
+
+/* Takes the pages of n bytes at p, part of a tensor, out of memory until they are read again. */
+void ft_gguf_forget(const ft_gguf *g, const void *p, size_t n);
+/* Asks the system to read n bytes at p of the mapped file, which will be wanted soon. */
+void ft_gguf_want(const ft_gguf *g, const void *p, size_t n);
 
 /* ---- writing: announce all keys and tensors, then give the tensors' bytes in that order ---- */
 

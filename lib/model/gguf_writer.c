@@ -136,15 +136,15 @@ int ft_gguf_writer_tensor(ft_gguf_writer *w, ft_slice name, ft_type type, uint32
                           const uint64_t *shape, ft_err *e)
 {
     const ft_type_info *info = ft_type_info_of((uint32_t)type);
-    uint64_t n = info->block_bytes, end;
+    uint64_t end;
+    size_t n;
     if (shape[0] % info->block)
         return ft_err_set(e, FT_ERR_USAGE, "tensor %.*s: rows of %llu weights do not fit %s",
                           (int)name.n, (const char *)name.p, (unsigned long long)shape[0],
                           info->name);
-    for (uint32_t d = 0; d < n_dims; d++)
-        if (__builtin_mul_overflow(n, d ? shape[d] : shape[0] / info->block, &n))
-            return ft_err_set(e, FT_ERR_USAGE, "tensor %.*s: its shape overflows", (int)name.n,
-                              (const char *)name.p);
+    if (ft_type_bytes(info, shape, n_dims, &n) < 0)
+        return ft_err_set(e, FT_ERR_USAGE, "tensor %.*s: its shape overflows", (int)name.n,
+                          (const char *)name.p);
     if (__builtin_add_overflow(w->offset, n, &end) ||
         __builtin_add_overflow(end, padding_of(w, end), &end))
         return ft_err_set(e, FT_ERR_USAGE, "tensor %.*s: its offset overflows", (int)name.n,
@@ -152,7 +152,7 @@ int ft_gguf_writer_tensor(ft_gguf_writer *w, ft_slice name, ft_type type, uint32
     if (ft_grow(&w->tensor_bytes, &w->tensors_cap, w->n_tensors + 1, sizeof *w->tensor_bytes,
                 e) < 0)
         return FT_ERR_NOMEM;
-    w->tensor_bytes[w->n_tensors++] = (size_t)n;
+    w->tensor_bytes[w->n_tensors++] = n;
     add_string(&w->directory, name.p, name.n);
     ft_buf_add_u32(&w->directory, n_dims);
     for (uint32_t d = 0; d < n_dims; d++)

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/mp.h"
+#include "model/nf4.h"
 
 #include <assert.h>
 #include <math.h>
@@ -196,12 +197,29 @@ static const ft_tensor *take(loader *l, const char *name, size_t rows, size_t co
     return t;
 }
 
-static int take_matrix(loader *l, const char *name, size_t rows, size_t cols, ft_weight *w)
+static int take_matrix(loader *l, const char *name, size_t rows, size_t cols, ft_weight *w,
+                       const ft_tensor **tensor)
 {
     const ft_tensor *t = take(l, name, rows, cols);
     if (!t)
         return l->e->code;
-    *w = (ft_weight){t->type, rows, cols, t->data};
+    *w = (ft_weight){.type = t->type, .rows = rows, .cols = cols, .data = t->data};
+    if (tensor)
+        *tensor = t;
+    else if (t->type == FT_NF4)
+        return ft_err_set(l->e, FT_ERR_DATA, "%s: tensor %s: type nf4, which is for matrices of "
+                          "layers only", ft_gguf_path(l->g), name);
+    return 0;
+}
+
+/* The rows of q and k lie in PEFT's order; scales that are not numbers would make weights of it. */
+static int check_nf4(loader *l, const char *name, enum ft_target t, ft_weight *w)
+{
+    ft_nf4 x = ft_nf4_of(w->data, w->rows * w->cols);
+    w->head_rows = t == FT_Q || t == FT_K ? l->m->D : 0;
+    if (!ft_nf4_is_sane(&x))
+        return ft_err_set(l->e, FT_ERR_DATA, "%s: tensor %s: a scale is negative or not finite",
+                          ft_gguf_path(l->g), name);
     return 0;
 }
 
@@ -226,8 +244,14 @@ static int take_layer(loader *l, size_t i)
     char name[64];
     for (size_t t = 0; t < FT_TARGETS; t++) {
         snprintf(name, sizeof name, "blk.%zu.%s.weight", i, targets[t].gguf);
-        if (take_matrix(l, name, sizes[t][0], sizes[t][1], &layer->w[t]) < 0)
+        if (take_matrix(l, name, sizes[t][0], sizes[t][1], &layer->w[t], &layer->tensor[t]) < 0 ||
+            (layer->w[t].type == FT_NF4 &&
+             check_nf4(l, name, (enum ft_target)t, &layer->w[t]) < 0))
             return l->e->code;
+        if ((layer->w[t].type == FT_NF4) != (m->layers[0].w[0].type == FT_NF4))
+            return ft_err_set(l->e, FT_ERR_DATA, "%s: tensor %s: type %s, but matrices are either "
+                              "all in nf4 or none is", ft_gguf_path(l->g), name,
+                              ft_type_info_of((uint32_t)layer->w[t].type)->name);
     }
     snprintf(name, sizeof name, "blk.%zu.attn_norm.weight", i);
     if (take_vector(l, name, C, &layer->attn_norm) < 0)
@@ -265,7 +289,7 @@ static int take_tensors(loader *l)
     m->layers = ft_new(m->L, sizeof *m->layers, l->e);
     if (!m->layers)
         return FT_ERR_NOMEM;
-    if (take_matrix(l, "token_embd.weight", m->V, m->C, &m->embedding) < 0 ||
+    if (take_matrix(l, "token_embd.weight", m->V, m->C, &m->embedding, NULL) < 0 ||
         take_vector(l, "output_norm.weight", m->C, &m->final_norm) < 0 || take_rope_factors(l) < 0)
         return l->e->code;
     for (size_t i = 0; i < m->L; i++)
@@ -273,7 +297,7 @@ static int take_tensors(loader *l)
             return l->e->code;
     m->tied = !ft_gguf_tensor_find(l->g, "output.weight");
     m->head = m->embedding;
-    if (!m->tied && take_matrix(l, "output.weight", m->V, m->C, &m->head) < 0)
+    if (!m->tied && take_matrix(l, "output.weight", m->V, m->C, &m->head, NULL) < 0)
         return l->e->code;
     for (size_t i = 0; i < ft_gguf_tensor_count(l->g); i++)
         if (!l->used[i]) {
@@ -297,9 +321,12 @@ static int load(ft_model *m, ft_err *e)
     rc = check_architecture(&l) < 0 || check_variants(&l) < 0 || read_sizes(&l) < 0 ||
          check_repeated(&l) < 0 || take_tensors(&l) < 0 ? e->code : 0;
     ft_free(l.used);
-    if (rc == 0)
-        m->digest = ft_gguf_digest(m->gguf);
-    return rc;
+    if (rc < 0)
+        return rc;
+    m->digest = ft_gguf_digest(m->gguf);
+    rc = ft_nf4_file(m->gguf, &m->digest, &m->digest, e);
+    m->transform = rc == 1 ? "nf4" : "";
+    return rc < 0 ? rc : 0;
 }
 
 int ft_model_of_gguf(ft_model **out, ft_gguf **g, ft_err *e)
@@ -335,6 +362,9 @@ void ft_model_free(ft_model **p)
     *p = NULL;
     if (!m)
         return;
+    for (size_t l = 0; m->layers && l < m->L; l++)
+        for (size_t t = 0; t < FT_TARGETS; t++)
+            ft_free(m->layers[l].own[t]);
     ft_free(m->layers);
     ft_free(m->rope_factors);
     ft_gguf_free(&m->gguf);

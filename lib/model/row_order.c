@@ -3,21 +3,26 @@
 
 #include <string.h>
 
-/* Row of PEFT's order that is row r of GGUF's. */
-static size_t peft_row(size_t r, size_t D)
+size_t ft_row_to_peft(size_t r, size_t D)
 {
     size_t in_head = r % D;
     return r - in_head + in_head % 2 * (D / 2) + in_head / 2;
 }
 
+size_t ft_row_from_peft(size_t r, size_t D)
+{
+    size_t in_head = r % D;
+    return r - in_head + in_head % (D / 2) * 2 + in_head / (D / 2);
+}
+
 void ft_rows_from_peft(const float *src, float *dst, size_t n_heads, size_t D, size_t cols)
 {
     for (size_t r = 0; r < n_heads * D; r++)
-        memcpy(dst + r * cols, src + peft_row(r, D) * cols, cols * sizeof *dst);
+        memcpy(dst + r * cols, src + ft_row_to_peft(r, D) * cols, cols * sizeof *dst);
 }
 
 void ft_rows_to_peft(const float *src, float *dst, size_t n_heads, size_t D, size_t cols)
 {
     for (size_t r = 0; r < n_heads * D; r++)
-        memcpy(dst + peft_row(r, D) * cols, src + r * cols, cols * sizeof *dst);
+        memcpy(dst + ft_row_to_peft(r, D) * cols, src + r * cols, cols * sizeof *dst);
 }

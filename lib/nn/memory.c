@@ -284,15 +284,10 @@ static int measure(struct ft_nn *nn, size_t *total, size_t *fixed, ft_err *e)
  * asked for; embedding and head stay. */
 static size_t weight_bytes(const ft_model *m, int streamed)
 {
-    size_t all = 0, layers = 0;
-    for (size_t i = 0; i < ft_gguf_tensor_count(m->gguf); i++)
-        all += ft_gguf_tensor_at(m->gguf, i)->bytes;
-    for (int t = 0; t < FT_TARGETS; t++) {
-        const ft_weight *w = &m->layers[0].w[t];
-        const ft_type_info *info = ft_type_info_of((uint32_t)w->type);
-        layers += w->rows * (w->cols / info->block * info->block_bytes);
-    }
-    return streamed && m->L > 2 ? all - (m->L - 2) * layers : all;
+    size_t all = ft_model_weight_bytes(m), layer = 0;
+    for (size_t t = 0; t < FT_TARGETS; t++)
+        layer += m->layers[0].own[t] ? 0 : m->layers[0].tensor[t]->bytes;
+    return streamed && m->L > 2 ? all - (m->L - 2) * layer : all;
 }
 
 int ft_nn_plan_for(const ft_model *m, const ft_lora *lora, unsigned threads,

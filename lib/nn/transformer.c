@@ -19,11 +19,11 @@ static void embed_task(void *ctx, size_t row, unsigned worker)
 /* Streams weights: what has been used goes, what comes next is asked for. next may be L: none. */
 static void pass_layer(const struct ft_nn *nn, size_t used, size_t next)
 {
-    for (int t = 0; t < FT_TARGETS && nn->limits.stream_weights; t++) {
-        ft_weight_wanted(&nn->m->layers[used].w[t], 0);
-        if (next < nn->m->L)
-            ft_weight_wanted(&nn->m->layers[next].w[t], 1);
-    }
+    if (!nn->limits.stream_weights)
+        return;
+    ft_model_layer_wanted(nn->m, used, 0);
+    if (next < nn->m->L)
+        ft_model_layer_wanted(nn->m, next, 1);
 }
 
 static void forward(struct ft_nn *nn)

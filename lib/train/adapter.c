@@ -1,6 +1,7 @@
 #include "train/adapter.h"
 
 #include "base/mem.h"
+#include "model/nf4.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -73,7 +74,7 @@ int ft_adapter_header(const ft_lora *l, const ft_model *m, ft_header *h, ft_buf 
     ft_mp_put_cstr(buf, "base");
     ft_mp_put_bin(buf, m->digest.b, sizeof m->digest.b);
     ft_mp_put_cstr(buf, "transform");
-    ft_mp_put_cstr(buf, "");
+    ft_mp_put_cstr(buf, m->transform);
     h->kind = FT_KIND_ADAPTER;
     h->extra = (ft_mp){buf->p, buf->n};
     return ft_buf_check(buf, e);
@@ -171,28 +172,40 @@ static int parse_targets(ft_mp list, unsigned *bits, ft_err *e)
     return *bits ? 0 : ft_err_set(e, FT_ERR_DATA, "targets: none");
 }
 
-static int check_base(ft_mp extra, const ft_model *m, const char **warning, ft_err *e)
+static int check_digest(ft_mp base, const ft_model *m, ft_err *e)
 {
-    ft_mp v;
-    ft_slice bytes, transform;
-    ft_digest base;
+    ft_slice bytes;
+    ft_digest d;
     char ours[33], theirs[33];
-    *warning = NULL;
-    if (ft_mp_get(extra, "transform", &v) && (!ft_mp_str(v, &transform) || transform.n > 0))
+    if (!ft_mp_bin(base, &bytes) || bytes.n != sizeof d.b)
+        return ft_err_set(e, FT_ERR_DATA, "base: not a digest of %zu bytes", sizeof d.b);
+    memcpy(d.b, bytes.p, sizeof d.b);
+    if (!ft_digest_equal(&d, &m->digest))
+        return ft_err_set(e, FT_ERR_DATA, "the adapter belongs to another base model: it names %s, "
+                          "%s has %s", ft_digest_hex(&d, theirs), ft_gguf_path(m->gguf),
+                          ft_digest_hex(&m->digest, ours));
+    return 0;
+}
+
+/* Is this the model that the adapter was trained on, or (*to_nf4) what that was made of? */
+static int check_base(ft_mp extra, const ft_model *m, int *to_nf4, const char **warning, ft_err *e)
+{
+    ft_mp base, v;
+    ft_slice transform = {0};
+    int bound = ft_mp_get(extra, "base", &base), rc = bound ? check_digest(base, m, e) : 0;
+    *warning = bound ? NULL : "the adapter does not say which base model it belongs to; "
+                              "only its shapes were checked";
+    if (rc < 0)
+        return rc;
+    if (ft_mp_get(extra, "transform", &v) &&
+        (!ft_mp_str(v, &transform) || (transform.n && !ft_slice_is(transform, "nf4"))))
         return ft_err_set(e, FT_ERR_DATA, "transform: the adapter wants its base transformed in a "
                           "way that this version does not know");
-    if (!ft_mp_get(extra, "base", &v)) {
-        *warning = "the adapter does not say which base model it belongs to; "
-                   "only its shapes were checked";
-        return 0;
-    }
-    if (!ft_mp_bin(v, &bytes) || bytes.n != sizeof base.b)
-        return ft_err_set(e, FT_ERR_DATA, "base: not a digest of %zu bytes", sizeof base.b);
-    memcpy(base.b, bytes.p, sizeof base.b);
-    if (!ft_digest_equal(&base, &m->digest))
-        return ft_err_set(e, FT_ERR_DATA, "the adapter belongs to another base model: it names %s, "
-                          "%s has %s", ft_digest_hex(&base, theirs), ft_gguf_path(m->gguf),
-                          ft_digest_hex(&m->digest, ours));
+    *to_nf4 = transform.n > 0;
+    if (!*to_nf4 && bound && *m->transform)
+        return ft_err_set(e, FT_ERR_DATA, "the adapter was trained on the base as it was, but %s "
+                          "holds it in %s: give the model that it was made of",
+                          ft_gguf_path(m->gguf), m->transform);
     return 0;
 }
 
@@ -366,7 +379,7 @@ static int bind(ft_lora *l, const ft_model *m, ft_reader *in, ft_err *e)
     return rc;
 }
 
-int ft_adapter_read(ft_lora **l, const ft_model *m, const char *path, ft_pool *pool,
+int ft_adapter_read(ft_lora **l, ft_model *m, const char *path, ft_pool *pool,
                     ft_reader **reader, const char **warning, ft_err *e)
 {
     ft_in *file = NULL;
@@ -379,9 +392,12 @@ int ft_adapter_read(ft_lora **l, const ft_model *m, const char *path, ft_pool *p
         ft_in_close(&file);
     if (rc == 0) {
         ft_mp extra = ft_reader_header(in)->extra;
-        rc = check_base(extra, m, &remark, e);
+        int to_nf4 = 0;
+        rc = check_base(extra, m, &to_nf4, &remark, e);
         if (rc == 0)
             rc = parse_config(extra, m, &cfg, e);
+        if (rc == 0 && to_nf4)
+            rc = ft_model_to_nf4(m, pool, e);
         if (rc == 0)
             rc = ft_lora_new(l, m, &cfg, 0, e);
         if (rc < 0)

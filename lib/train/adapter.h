@@ -1,7 +1,8 @@
 /* adapter.h: adapters as streams of kind "adapter".
  *
  * The header's `extra` says what it is: {method: "lora", rank, alpha, dropout, targets: [names],
- * layers, base: bin digest of the model it is bound to (absent: bound by shape), transform: ""}.
+ * layers, base: bin digest of the model it is bound to (absent: bound by shape), transform: ""
+ * or "nf4", what was done to that model}.
  * Records are {name, shape: [rows, cols], offset, data: bin of little-endian f32}: a tensor may
  * take several records of at most 8 MiB, offset counting elements. Names (targets' as well:
  * "q_proj") and row order are PEFT's:
@@ -17,10 +18,12 @@
 #include "stream/stream.h"
 
 /* Opens an adapter stream and binds it to a model: config read, every tensor present once, shapes
- * right, values finite, digest of the base equal (FT_ERR_DATA names both digests). *reader (may be
- * NULL) receives the verified reader for the history; the caller frees it.
+ * right, values finite, digest of the base equal (FT_ERR_DATA names both digests). The transform
+ * that the adapter asks for is applied to *m, unless that is its result already; so nothing else
+ * may be using the model yet. A model that is transformed is refused to an adapter of the plain one.
+ * *reader (may be NULL) receives the verified reader for the history; the caller frees it.
  * warning: receives a static text, or NULL, when the adapter has no base digest. */
-int ft_adapter_read(ft_lora **l, const ft_model *m, const char *path, ft_pool *pool,
+int ft_adapter_read(ft_lora **l, ft_model *m, const char *path, ft_pool *pool,
                     ft_reader **reader, const char **warning, ft_err *e) FT_MUST_CHECK;
 
 /* Fills the header fields for an adapter of this lora; `extra` is built in *buf, which must live

@@ -7,6 +7,7 @@ Each case is a good file with one thing wrong, built from parts so that everythi
 import struct
 
 U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
+NF4 = 0x66740004
 PLAIN = {U8: "B", I8: "b", U16: "H", I16: "h", U32: "I", I32: "i", F32: "f", BOOL: "B",
          U64: "Q", I64: "q", F64: "d"}
 
@@ -41,6 +42,7 @@ class Model:
         self.counts = None
         self.align = 32
         self.tail = b""
+        self.fill = 1.0
         p = "llama."
         self.keys = {
             "general.architecture": key("general.architecture", STRING, "llama"),
@@ -73,9 +75,12 @@ class Model:
         offset, directory = 0, b""
         for t in self.tensors:
             name, shape, kind = t[:3]
-            n = {0: 4, 1: 2, 30: 2}.get(kind, 4)
+            n = {0: 4, 1: 2, 30: 2, NF4: 1}.get(kind, 4)
             for d in shape:
                 n *= d
+            if kind == NF4:
+                blocks = -(-n // 64)
+                n = 4 + 4 * -(-blocks // 256) + blocks + n // 2
             forced = t[3] if len(t) > 3 else offset
             directory += (string(name) + struct.pack("<I", len(shape)) +
                           b"".join(struct.pack("<Q", d % 2 ** 64) for d in shape) +
@@ -84,7 +89,7 @@ class Model:
         counts = self.counts or (len(self.tensors), len(self.keys))
         b = self.head + struct.pack("<QQ", *counts) + b"".join(self.keys.values()) + directory
         b += b"\0" * (-len(b) % self.align)
-        return b + struct.pack("<f", 1.0) * (offset // 4) + self.tail
+        return b + struct.pack("<f", self.fill) * (offset // 4) + self.tail
 
 
 def with_key(name, kind, v):
@@ -184,9 +189,9 @@ def tensor_cases():
                                [4194305 ** 2, 211106198978564], [2 ** 61, 1], [2 ** 63 - 1, 3],
                                [2 ** 64 - 1, 2 ** 64 - 1]]):
         yield "shape-%d" % i, with_tensor(q, shape), "tensor " + q
-    for kind in (4, 5, 6, 12, 14, 16, 29, 31, 255, 2 ** 32 - 1):
+    for kind in (4, 5, 9, 10, 11, 15, 16, 29, 31, 255, NF4 + 1, 2 ** 32 - 1):
         yield "type-%d" % kind, with_tensor(q, kind=kind), "type %d is not one" % kind
-    for kind in (2, 3, 8):
+    for kind in (2, 3, 6, 7, 8, 12, 13, 14, NF4):
         yield "rows-%d" % kind, with_tensor(q, kind=kind), "multiple of"
     for offset in (1, 31, 0, 128 + 64, 2 ** 20, 2 ** 40, 2 ** 63, 2 ** 64 - 32, 2 ** 64 - 1):
         yield "offset-%d" % offset, with_tensor(q, offset=offset), "tensor %s at byte" % q
@@ -250,9 +255,58 @@ def model_cases():
     yield "rope-freqs-shape", Model().add("rope_freqs.weight", [4]).bytes(), "rope_freqs.weight"
 
 
+def nf4_model():
+    """The model with 32 for 8 and its matrices in NF4; without the right digest of its tensors."""
+    m = Model()
+    for name in ("embedding_length", "feed_forward_length"):
+        m.set("llama." + name, U32, 32)
+    for t in m.tensors:
+        t[1] = [32 if d == 8 else d for d in t[1]]
+        if t[0].startswith("blk.") and len(t[1]) == 2:
+            t[2] = NF4
+    m.set("ft.nf4.source", STRING, "0123456789abcdef" * 2)
+    return m.set("ft.nf4.digest", STRING, "0" * 32)
+
+
+def nf4_cases():
+    q = "blk.0.attn_q.weight"
+    yield "nf4-altered", nf4_model().bytes(), "ft.nf4.digest: the tensors are not those"
+    for name in ("ft.nf4.source", "ft.nf4.digest"):
+        m = nf4_model()
+        del m.keys[name]
+        yield "nf4-without-" + name, m.bytes(), "key %s is missing" % name
+        yield "nf4-type-" + name, nf4_model().set(name, U32, 1).bytes(), name
+        for i, v in enumerate(["", "0" * 31, "0" * 33, "0" * 31 + "g", "0" * 31 + "A", "0" * 64]):
+            yield ("nf4-%s-%d" % (name, i), nf4_model().set(name, STRING, v).bytes(),
+                   name + ": not a digest")
+    yield ("nf4-key-alone", with_key("ft.nf4.source", STRING, "0" * 32), "no tensor is in nf4")
+    for name in [q, "blk.0.ffn_down.weight"]:
+        m = nf4_model()
+        m.tensor(name)[2] = 0
+        yield "nf4-mixed-" + name, m.bytes(), "all in nf4 or none"
+    m = nf4_model()
+    m.tensor("token_embd.weight")[2] = NF4
+    yield "nf4-embedding", m.bytes(), "token_embd.weight: type nf4"
+    m = nf4_model().add("output.weight", [32, 4], NF4)
+    yield "nf4-head", m.bytes(), "output.weight: type nf4"
+    m = nf4_model()
+    m.tensor("output_norm.weight")[2] = NF4
+    yield "nf4-norm", m.bytes(), "output_norm.weight: type nf4"
+    for v in (float("nan"), float("inf"), -1.0):
+        m = nf4_model()
+        m.fill = v
+        yield "nf4-scale-%s" % v, m.bytes(), q + ": a scale"
+    for shape in ([2 ** 63, 2], [2 ** 32, 2 ** 32], [2 ** 61, 8], [2 ** 62, 1], [2 ** 64 - 32, 1]):
+        m = nf4_model()
+        m.tensor(q)[1] = shape
+        yield "nf4-shape-%d-%d" % tuple(shape), m.bytes(), "tensor " + q
+    b = nf4_model().bytes()
+    yield "nf4-cut", b[:-200], "data of"
+
+
 def cases():
     out = []
-    for group in (header_cases, key_cases, tensor_cases, model_cases):
+    for group in (header_cases, key_cases, tensor_cases, model_cases, nf4_cases):
         out += list(group())
     names = [c[0] for c in out]
     assert len(set(names)) == len(names), sorted(n for n in names if names.count(n) > 1)

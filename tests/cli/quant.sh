@@ -6,7 +6,7 @@ quant() {
     ft-quant -q --no-history -m "$TOY" "$@"
 }
 
-for type in f32 f16 bf16 q8_0 q4_0; do
+for type in f32 f16 bf16 q8_0 q5_1 q5_0 q4_0; do
     check_status 0 "$type: written" quant -t $type -o $type.gguf --threads 1
     quant -t $type -o again.gguf --threads 4
     check_same "$type: 4 threads, same bytes" $type.gguf again.gguf
@@ -24,7 +24,7 @@ import os, sys
 sys.path.insert(0, os.path.join(os.environ["FT_ROOT"], "tests"))
 sys.dont_write_bytecode = True
 import gguf_read
-FILE_TYPE = {"f32": 0, "f16": 1, "bf16": 32, "q8_0": 7, "q4_0": 2}
+FILE_TYPE = {"f32": 0, "f16": 1, "bf16": 32, "q8_0": 7, "q5_0": 8, "q5_1": 9, "q4_0": 2}
 NUMBER = {name: number for number, name in gguf_read.NAMES.items()}
 base = gguf_read.Gguf(os.environ["TOY"])
 bad = 0
@@ -32,10 +32,13 @@ bad = 0
 def bound(kind, block):
     """The largest error that this type may make in a block: half a step, and codes times 2^-11,
     the rounding of the scale d. Q4_0 makes the largest weight -8 d and has no +8 d, so one of the
-    other sign loses a whole step. The last term is for subnormal halves."""
+    other sign loses a whole step; Q5_0 the same with 16. Q5_1 has 31 steps from least to greatest,
+    and its least is rounded too. The last term is for subnormal halves."""
     top = max(abs(v) for v in block)
+    span = max(block) - min(block)
     return {0: 0, 1: top * 2 ** -11, 30: top * 2 ** -8, 8: top / 127 * (0.5 + 127 * 2 ** -11),
-            2: top / 8 * (1 + 8 * 2 ** -11)}[kind] + 2 ** -25
+            2: top / 8 * (1 + 8 * 2 ** -11), 6: top / 16 * (1 + 16 * 2 ** -11),
+            7: span / 31 * (0.5 + 31 * 2 ** -11) + top * 2 ** -11}[kind] + 2 ** -25
 
 for name, number in FILE_TYPE.items():
     g = gguf_read.Gguf(name + ".gguf")
@@ -48,7 +51,7 @@ for name, number in FILE_TYPE.items():
         wrong.append("tensor names")
     for t, (kind, shape, data) in g.tensors.items():
         want = NUMBER[name] if len(shape) > 1 else 0
-        if name == "q4_0" and t == "token_embd.weight":
+        if name in ("q4_0", "q5_0", "q5_1") and t == "token_embd.weight":
             want = NUMBER["q8_0"]
         old = gguf_read.decode(0, base.tensors[t][2])
         new = gguf_read.decode(kind, data)
@@ -73,6 +76,8 @@ check_same "and is as it was" mine.gguf "$TOY"
 ln mine.gguf link.gguf
 check_status 64 "nor under another name" ft-quant -m mine.gguf -t f16 -o link.gguf
 check_status 64 "an unknown type" ft-quant -m mine.gguf -t q3_x -o new.gguf
+check_status 64 "a type that is read but not written" ft-quant -m mine.gguf -t q4_k -o new.gguf
+check "with the list of those that are" grep -q "f32.*f16.*bf16.*q8_0.*q5_1.*q5_0.*q4_0" stderr
 check_status 64 "no model" ft-quant -t f16 -o new.gguf
 check_status 64 "--eval into what cannot be read back" \
     ft-quant -m mine.gguf -t f16 --eval x.ft -o /dev/null
@@ -91,4 +96,7 @@ check "naming the tensor" grep -q "tensor blk.1.ffn_down.weight: weight" stderr
 check_status 65 "70000 is refused in f16" ft-quant -m big.gguf -t f16 -o new.gguf
 check_status 0 "and is taken in bf16" ft-quant -m big.gguf -t bf16 -o big16.gguf
 check "a refusal leaves nothing" test ! -e new.gguf
+
+# Hostile files: each refused by the field that is wrong, within bounds of time and memory.
+/usr/bin/python3 "$FT_ROOT/tests/cli/quant_hostile.py" || cases_failed=$((cases_failed + 1))
 finish

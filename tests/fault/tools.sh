@@ -24,6 +24,7 @@ eval-scores   | packed.ft  | ft-eval -m toy.gguf --json --scores out/scores.json
 generate      | text.ft    | ft-generate -m toy.gguf --max-tokens 4
 merge         | /dev/null  | ft-merge -m toy.gguf -a adapter.ft --type f16 -o out/merged.gguf
 quant         | /dev/null  | ft-quant -m toy.gguf -t q8_0 -o out/quant.gguf
+quant-nf4     | /dev/null  | ft-quant -m toy.gguf -t nf4 -o out/quant.gguf
 cat           | tokens.ft  | ft-cat
 check         | text.ft    | ft-check
 check-history | adapter.ft | ft-check --history

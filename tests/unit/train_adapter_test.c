@@ -194,7 +194,7 @@ static void headers_that_do_not_fit_are_refused(void **state)
     cases[5].words = "q_proj twice";
     cases[6].extra = adapter_extra("lora", 4, 8, toy->L, 7, &other, "");
     cases[6].words = ft_digest_hex(&toy->digest, hex);
-    cases[7].extra = adapter_extra("lora", 4, 8, toy->L, 7, &toy->digest, "nf4");
+    cases[7].extra = adapter_extra("lora", 4, 8, toy->L, 7, &toy->digest, "nf8");
     cases[7].words = "transform";
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         refused(slice_of(&cases[i].extra), NULL, cases[i].words);

@@ -1,7 +1,19 @@
 #include "tools/cli/load.h"
 
 #include "base/mem.h"
+#include "model/nf4.h"
 #include "tools/cli/cli.h"
+
+#include <string.h>
+
+ft_model *cli_base(const char *form)
+{
+    ft_model *m = NULL;
+    cli_check(ft_model_open(&m, cli_model(), cli_err()));
+    if (strcmp(form, "nf4") == 0)
+        cli_check(ft_model_to_nf4(m, cli_pool(), cli_err()));
+    return m;
+}
 
 /* Returns: a token id from the metadata, or -1 when there is none. */
 static int64_t token_id(const ft_gguf *g, const char *key)

@@ -1,13 +1,16 @@
-/* load.h: what tools take from a model file besides its weights: the tokenizer and the chat
+/* load.h: what tools take from a model file: the model that they train, the tokenizer and the chat
  * template. All of these end in cli_fail when the file does not have what is asked, so they
  * return no errors.
  */
 #ifndef FT_CLI_LOAD_H
 #define FT_CLI_LOAD_H
 
-#include "model/gguf.h"
+#include "model/model.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
+
+/* The model of -m as it is in its file, or with form "nf4" converted to that. Owns: the caller. */
+ft_model *cli_base(const char *form);
 
 /* The tokenizer that an open model carries. Owns: the caller, ft_tokenizer_free. The tokenizer
  * keeps nothing of g. Bytes that the vocabulary cannot say are noted on stderr with --verbose. */
