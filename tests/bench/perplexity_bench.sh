@@ -63,9 +63,6 @@ final() { sed -n 's/.*Final estimate: PPL = \([0-9.]*\).*/\1/p' "$1.err" "$1.out
 best=1
 for n in 1 4; do
     line llama$n "llama-perplexity, $n at once" "$(final llama$n)"
-    # What it says itself of decoding alone, without loading, tokenizing and scoring.
-    sed -n 's/.*prompt eval time.*, *\([0-9.]*\) tokens per second.*/    decoding alone \1/p' \
-        llama$n.err llama$n.out
 done
 [ "$(calc "$(median llama4.runs) < $(median llama1.runs)" %d)" = 0 ] || best=4
 fastest=${kinds%% *}
