@@ -7,6 +7,7 @@
 #include "nn/nn_internal.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 void nn_put(const struct ft_nn *nn, const float *src, elem *dst, size_t n)
@@ -47,6 +48,11 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 /* One thread's scratch. */
 struct scratch {
     float *tile[2], *spare, *masked;
@@ -69,7 +75,7 @@ static size_t cut_scratch(float *base, int bf16, struct scratch *s)
     size_t cols = bf16 ? FT_PANEL : FT_TILE_COLS_MAX, tile = part_rows(bf16) * cols;
     size_t block = (bf16 ? FT_BLOCK_ROWS : FT_TILE_ROWS) * cols, at = 0;
     size_t row = bf16 ? FT_DEPTH : 0, staged = bf16 ? FT_DEPTH * FT_PANEL / 2 : 0;
-    size_t panel = bf16 ? FT_RESIDENT * FT_PANEL / 2 : cols * FT_DEPTH;
+    size_t panel = bf16 ? FT_RESIDENT * FT_PANEL / 2 : cols * FT_RESIDENT;
     size_t scales = bf16 ? FT_RESIDENT / FT_DEPTH_S8 * FT_PANEL : 0;
     s->tile[0] = base + at, at += tile;
     s->tile[1] = base + at, at += tile;
@@ -159,11 +165,10 @@ static struct side in_bytes(const struct ft_nn *nn, const struct source *b, size
 }
 
 static struct side expanded(const struct source *b, size_t col, size_t n, size_t k0, size_t k,
-                            const struct scratch *s)
+                            float *to)
 {
     size_t lines = b->by_rows ? n : k, length = b->by_rows ? k : n;
     size_t row = b->by_rows ? col : k0, from = b->by_rows ? k0 : col;
-    float *to = s->panel;
     if (!b->w)
         return (struct side){.p = b->m + row * b->ld + from, .ld = b->ld, .alpha = b->alpha};
     for (size_t r = 0; r < lines; r++)
@@ -212,17 +217,22 @@ struct work {
     struct bytes bytes[BYTES_MAX];
     size_t n_bytes;
     int resident;              /* make_resident serves all products */
-    size_t part;               /* a part ends at the last block below so many rows */
-    size_t n_parts;
+    size_t n_parts;            /* that the rows are cut into */
 };
 
-/* The blocks of a part: at least one, then as many as stay within part rows. */
-static size_t part_end(const struct rowset *rows, size_t begin, size_t part)
+/* Parts have equally many blocks. */
+static size_t part_begin(const struct work *w, size_t part)
 {
-    size_t end = begin + 1;
-    while (end < rows->n_blocks && rows->block[end + 1] - rows->block[begin] <= part)
-        end++;
-    return end;
+    return w->rows->n_blocks * part / w->n_parts;
+}
+
+/* As many as keep the rows of a part within the room of a tile. */
+static size_t least_parts(const struct work *w)
+{
+    size_t n = w->rows->n_blocks, blocks = FT_PART_ROWS / FT_BLOCK_ROWS;
+    if (w->resident)
+        return 1;
+    return w->nn->bf16 ? (n + blocks - 1) / blocks : n;
 }
 
 static size_t tiles_of(const struct work *w, size_t product)
@@ -298,7 +308,7 @@ static struct side prepare(const struct work *w, const struct term *x, size_t co
         return in_bytes(w->nn, &x->b, col, n, k0, k, s, (int8_t *)panel, used / FT_DEPTH_S8);
     if (w->nn->bf16)
         return packed(w->nn, &x->b, col, n, k0, k, s, (uint16_t *)(void *)panel);
-    return expanded(&x->b, col, n, k0, k, s);
+    return expanded(&x->b, col, n, k0, k, (float *)s->panel + used * FT_TILE_COLS_MAX);
 }
 
 /* Bytes: each FT_DEPTH_S8 inputs have their scales. */
@@ -344,13 +354,13 @@ static void finish(const struct work *w, const struct product *p, size_t b, size
 }
 
 /* Inputs of all terms, each in whole panels: whether the panels fit beside each other. */
-static size_t resident_depth(const struct ft_nn *nn, const struct product *p)
+static size_t resident_depth(const struct product *p)
 {
     size_t sum = 0;
     for (size_t o = 0; o < p->n_out; o++)
         for (size_t i = 0; i < p->out[o].n_terms; i++)
             sum += nn_panel_depth(p->out[o].term[i].k);
-    return nn->bf16 ? sum : SIZE_MAX;
+    return sum;
 }
 
 /* All weights of the tile's columns are packed at once, and each block of rows goes through them. */
@@ -410,31 +420,42 @@ static void make_tile(const struct work *w, const struct product *p, size_t tile
 static void product_task(void *ctx, size_t task, unsigned worker)
 {
     const struct work *w = ctx;
-    size_t part = task % w->n_parts, tile = task / w->n_parts, product = 0, b0 = 0;
+    size_t part = task % w->n_parts, tile = task / w->n_parts, product = 0;
     for (; tile >= tiles_of(w, product); product++)
         tile -= tiles_of(w, product);
-    for (; part > 0; part--)
-        b0 = part_end(w->rows, b0, w->part);
-    make_tile(w, &w->p[product], tile, b0, part_end(w->rows, b0, w->part), worker);
+    make_tile(w, &w->p[product], tile, part_begin(w, part), part_begin(w, part + 1), worker);
+}
+
+/* Into how many parts to cut the rows: many make the threads end together, and each packs the
+ * weights again, which takes as long as multiplying some PACKING rows with them. */
+static size_t best_parts(size_t tiles, const struct rowset *rows, unsigned threads)
+{
+    enum { PACKING = 24, MOST = 64 };
+    size_t best = 1;
+    double least = INFINITY;
+    for (size_t parts = 1; parts <= MOST && parts <= rows->n_blocks; parts++) {
+        double turns = (double)((tiles * parts + threads - 1) / threads);
+        double time = turns * ((double)rows->n / (double)parts + PACKING);
+        if (time < least) {
+            least = time;
+            best = parts;
+        }
+    }
+    return best;
 }
 
 void nn_products(struct ft_nn *nn, const struct rowset *rows, const struct product *p, size_t n)
 {
-    enum { TASKS = 12 };       /* for each thread, so that all end together */
     struct work w = {.nn = nn, .rows = rows, .p = p, .n = n, .resident = 1};
-    size_t tiles = 0, parts;
+    size_t tiles = 0;
     for (size_t i = 0; i < n; i++) {
         tiles += tiles_of(&w, i);
-        w.resident &= resident_depth(nn, &p[i]) <= FT_RESIDENT;
+        w.resident &= resident_depth(&p[i]) <= FT_RESIDENT;
     }
-    w.part = w.resident ? rows->n : part_rows(nn->bf16);
     if (tiles == 0 || rows->n_blocks == 0)
         return;
     quantise_operands(&w);
-    parts = (nn->threads > 1 ? TASKS * nn->threads : 1) / tiles + 1;
-    w.part = smaller(w.part, (rows->n + parts - 1) / parts);
-    for (size_t b = 0; b < rows->n_blocks; b = part_end(rows, b, w.part))
-        w.n_parts++;
+    w.n_parts = larger(best_parts(tiles, rows, nn->threads), least_parts(&w));
     ft_pool_run(nn->pool, tiles * w.n_parts, product_task, &w);
 }
 

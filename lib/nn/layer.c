@@ -173,6 +173,14 @@ static void put_swiglu(struct ft_nn *nn, void *ctx, const struct tile *t)
     }
 }
 
+/* Asks for what the next block of the tile will read: it lies far apart, a line or two a row. */
+static void fetch_ahead(const struct ft_nn *nn, const elem *x, size_t at, const struct tile *t)
+{
+    const elem *row = elem_at(nn, x, at + t->rows * nn->m->F);
+    for (size_t i = 0; i < t->cols * nn->type->size; i += 64)
+        __builtin_prefetch(row + i);
+}
+
 /* From a tile of dact: dgate, dup, and act again for the gradient of down's A. */
 static void put_swiglu_back(struct ft_nn *nn, void *ctx, const struct tile *t)
 {
@@ -181,6 +189,8 @@ static void put_swiglu_back(struct ft_nn *nn, void *ctx, const struct tile *t)
     float *act = dup + t->cols;
     for (size_t r = 0; r < t->rows; r++) {
         size_t at = (t->row + r) * nn->m->F + t->col;
+        fetch_ahead(nn, f->a->gate, at, t);
+        fetch_ahead(nn, f->a->up, at, t);
         nn_get(nn, elem_at(nn, f->a->gate, at), gate, t->cols);
         nn_get(nn, elem_at(nn, f->a->up, at), up, t->cols);
         nn->kern->swiglu_back(t->y[0] + r * t->ld, gate, up, dgate, dup, t->cols);

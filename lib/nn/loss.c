@@ -8,8 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { GROUP_ROWS_MAX = 512 };   /* bound of head_rows, see memory.c */
-
 struct group {
     struct ft_nn *nn;
     struct rowset rows;        /* the group's rows of head_h, head_dh and logits, from 0 on */
@@ -140,9 +138,9 @@ static size_t x_out_row(const struct ft_nn *nn, size_t chosen)
 static int one_group(struct ft_nn *nn, size_t from, size_t n, double *nll, float *token_nll,
                      int want_gradient, ft_err *e)
 {
-    size_t at[GROUP_ROWS_MAX];
-    uint32_t target[GROUP_ROWS_MAX];
-    float weight[GROUP_ROWS_MAX], loss[GROUP_ROWS_MAX];
+    size_t at[FT_HEAD_ROWS_MAX];
+    uint32_t target[FT_HEAD_ROWS_MAX];
+    float weight[FT_HEAD_ROWS_MAX], loss[FT_HEAD_ROWS_MAX];
     struct group g = {nn, {.n = n}, at, target, want_gradient ? weight : NULL, loss, nn->logits};
     const struct rowset *set = &nn->chosen;
     cut_blocks(nn, set->unit + from, &g.rows);

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { HEAD_BYTES = 128 << 20, HEAD_ROWS_MAX = 512 };
+enum { HEAD_BYTES = 256 << 20 };
 
 /* Walks the same list twice: first to add up sizes, then to hand out addresses. */
 struct layout {
@@ -195,9 +195,11 @@ static void place_prefixes(struct ft_nn *nn, struct layout *l)
 static void place_head(struct ft_nn *nn, struct layout *l)
 {
     const ft_model *m = nn->m;
-    nn->head_rows = larger(FT_TILE_HEAD_ROWS, HEAD_BYTES / sizeof(float) / m->V);
-    if (nn->head_rows > HEAD_ROWS_MAX)
-        nn->head_rows = HEAD_ROWS_MAX;
+    size_t rows = HEAD_BYTES / sizeof(float) / m->V;
+    rows = rows < FT_HEAD_ROWS_MAX ? rows : FT_HEAD_ROWS_MAX;
+    rows = nn->limits.targets && nn->limits.targets < rows ? nn->limits.targets : rows;
+    rows = rows < nn->limits.tokens ? rows : nn->limits.tokens;
+    nn->head_rows = larger(FT_TILE_HEAD_ROWS, rows);
     nn->head_h = take_elems(nn, l, nn->head_rows, m->C);
     nn->head_dh = take(l, nn->head_rows, m->C);
     nn->head_inv = take(l, nn->head_rows, 1);

@@ -106,6 +106,8 @@ struct ft_nn {
     int in_prefixes;           /* the call computes prefixes */
 };
 
+enum { FT_HEAD_ROWS_MAX = 1024 };  /* bound of head_rows */
+
 static inline float *scratch_of(const struct ft_nn *nn, unsigned worker)
 {
     return nn->scratch + (size_t)worker * nn->scratch_floats;

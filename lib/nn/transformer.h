@@ -56,6 +56,8 @@ enum ft_recompute {
 typedef struct ft_nn_limits {
     size_t tokens;              /* most tokens (all sequences together) of one call            */
     size_t seq_tokens;          /* most tokens of one sequence, its prefix counted             */
+    size_t targets;             /* most targets of one call that memory is taken for at once;
+                                 * more are computed in turns. 0: as many as tokens            */
     int training;               /* whether ft_nn_backward will be called                       */
     enum ft_compute compute;
     enum ft_recompute recompute;
