@@ -160,25 +160,23 @@ static void put_sum(struct ft_nn *nn, void *ctx, const struct tile *t)
     }
 }
 
+/* gate and up are only read where the same tile is passed back, so a tile of theirs lies in one
+ * piece, row after row. */
+static elem *in_tiles(const struct ft_nn *nn, const elem *x, const struct tile *t, size_t r)
+{
+    return elem_at(nn, x, t->col * nn->rows_cap + (t->row + r) * t->cols);
+}
+
 static void put_swiglu(struct ft_nn *nn, void *ctx, const struct tile *t)
 {
     const struct finish *f = ctx;
     for (size_t r = 0; r < t->rows; r++) {
-        size_t at = (t->row + r) * nn->m->F + t->col;
         const float *gate = t->y[0] + r * t->ld, *up = t->y[1] + r * t->ld;
         nn->kern->swiglu(gate, up, t->spare, t->cols);
-        nn_put(nn, t->spare, elem_at(nn, nn->act, at), t->cols);
-        nn_put(nn, gate, elem_at(nn, f->a->gate, at), t->cols);
-        nn_put(nn, up, elem_at(nn, f->a->up, at), t->cols);
+        nn_put(nn, t->spare, elem_at(nn, nn->act, (t->row + r) * nn->m->F + t->col), t->cols);
+        nn_put(nn, gate, in_tiles(nn, f->a->gate, t, r), t->cols);
+        nn_put(nn, up, in_tiles(nn, f->a->up, t, r), t->cols);
     }
-}
-
-/* Asks for what the next block of the tile will read: it lies far apart, a line or two a row. */
-static void fetch_ahead(const struct ft_nn *nn, const elem *x, size_t at, const struct tile *t)
-{
-    const elem *row = elem_at(nn, x, at + t->rows * nn->m->F);
-    for (size_t i = 0; i < t->cols * nn->type->size; i += 64)
-        __builtin_prefetch(row + i);
 }
 
 /* From a tile of dact: dgate, dup, and act again for the gradient of down's A. */
@@ -189,10 +187,8 @@ static void put_swiglu_back(struct ft_nn *nn, void *ctx, const struct tile *t)
     float *act = dup + t->cols;
     for (size_t r = 0; r < t->rows; r++) {
         size_t at = (t->row + r) * nn->m->F + t->col;
-        fetch_ahead(nn, f->a->gate, at, t);
-        fetch_ahead(nn, f->a->up, at, t);
-        nn_get(nn, elem_at(nn, f->a->gate, at), gate, t->cols);
-        nn_get(nn, elem_at(nn, f->a->up, at), up, t->cols);
+        nn_get(nn, in_tiles(nn, f->a->gate, t, r), gate, t->cols);
+        nn_get(nn, in_tiles(nn, f->a->up, t, r), up, t->cols);
         nn->kern->swiglu_back(t->y[0] + r * t->ld, gate, up, dgate, dup, t->cols);
         nn->kern->swiglu(gate, up, act, t->cols);
         nn_put(nn, dgate, elem_at(nn, nn->dgate, at), t->cols);

@@ -51,7 +51,7 @@ struct acts {
     elem *q, *k, *v;           /* [N x H*D], [N x H_kv*D] twice; q and k rotated                */
     elem *att;                 /* [N x H*D] attention's output, input of o                     */
     float *x2;                 /* [N x C] after attention and its residual                     */
-    elem *gate, *up;           /* [N x F]                                                       */
+    elem *gate, *up;           /* [N x F], tile after tile (layer.c)                            */
     float *lse;                /* [N x H] log-sum-exp of the attention rows                     */
     float *inv1, *inv2;        /* [N] inverse rms of the two norms                              */
     elem *u[FT_TARGETS];       /* [N x R2] A drop(x) of each adapted matrix; NULL               */
