@@ -21,6 +21,8 @@ static const ft_kernels ref = {
     .dot = ft_k_dot_ref, .dot_rows = ft_k_dot_rows_ref,
     .axpy = ft_k_axpy_ref, .scale = ft_k_scale_ref,
     .sum_squares = ft_k_sum_squares_ref, .adamw = ft_k_adamw_ref,
+    .hadamard = ft_k_hadamard_ref,
+    .hadamard_rows = ft_k_hadamard_rows_ref,
     .gemm_f32 = ft_k_gemm_f32_ref,
     .gemm_bf16 = ft_k_gemm_bf16_ref,
     .pack_rows_f32 = ft_k_pack_rows_f32_ref,
@@ -106,6 +108,8 @@ static ft_kernels avx512_of(ft_kernels k)
     k.softmax_again = ft_k_softmax_again_avx512;
     k.max = ft_k_max_avx512;
     k.sum_exp = ft_k_sum_exp_avx512;
+    k.hadamard = ft_k_hadamard_avx512;
+    k.hadamard_rows = ft_k_hadamard_rows_avx512;
     k.gemm_f32 = ft_k_gemm_f32_avx512;
     k.gemm_bf16 = ft_k_gemm_bf16_avx512;
     k.pack_rows_bf16 = ft_k_pack_rows_bf16_avx512;

@@ -13,7 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FT_PANEL = 64,              /* most columns of a packed panel                  */
+enum { FT_HADAMARD = 64,           /* inputs that are mixed before they become bytes     */
+       FT_PANEL = 64,              /* most columns of a packed panel                  */
        FT_TILE_QUERIES = 64 };     /* queries of a tile of attention, a panel of them */
 
 /* Columns that a panel of n columns has in memory. */
@@ -118,6 +119,12 @@ typedef struct ft_kernels {
      *     b[0][0] b[1][0] b[2][0] b[3][0] | b[0][1] b[1][1] b[2][1] b[3][1] | …
      *
      * offset[j] = 128 times the sum of column j of q, which the products of the 128s add up to. */
+    /* Mixes each whole block of FT_HADAMARD elements by the orthonormal Hadamard matrix in its natural
+     * order, in place; what is left over stays. A product does not change when both its sides
+     * are mixed along k, and an outlier is spread over its block before one scale has to serve
+     * all of it (Ashkboos et al. 2024). rows: along k of [rows x n], ld apart. */
+    void (*hadamard)(float *x, size_t n);
+    void (*hadamard_rows)(float *x, size_t ld, size_t rows, size_t n);
     float (*quantise_row_s8)(const float *x, uint8_t *q, size_t n);    /* returns the scale */
     /* As pack_rows and pack_cols above, of floats; n scales, n offsets. */
     void (*pack_rows_s8)(const float *src, size_t lds, size_t n, size_t k, void *panel,

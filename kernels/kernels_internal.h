@@ -90,6 +90,10 @@ FT_K(scale, avx2);
 FT_K(sum_squares, avx2);
 FT_K(adamw, avx2);
 
+FT_K(hadamard, ref);
+FT_K(hadamard_rows, ref);
+FT_K(hadamard, avx512);
+FT_K(hadamard_rows, avx512);
 FT_K(gemm_f32, ref);
 FT_K(gemm_bf16, ref);
 FT_K(pack_rows_f32, ref);

@@ -211,14 +211,15 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);    /* a reader that is gone shows when the adapter is written */
     check_options();
     cfg.seed = cli_seed();
-    cfg.compute = ft_compute_resolve(ft_compute_by_name(compute));
-    compute = ft_compute_name(cfg.compute);    /* what auto is here, for the history */
     cfg.recompute = ft_recompute_by_name(recompute);
     cfg.keep_recompute = cli_given("recompute");
     cfg.share = !no_share;
     cfg.memory = cli_memory_bound();
     cfg.shuffle = !no_shuffle;
     r.model = cli_base(base);
+    cfg.compute = ft_compute_by_name(compute);
+    cli_check(ft_compute_for_training(&cfg.compute, r.model, cli_pool(), cli_err()));
+    compute = ft_compute_name(cfg.compute);    /* what auto is here, for the history */
     r.tok = cli_tokenizer_of(r.model->gguf);
     r.lora = new_lora(r.model);
     r.in = cli_packed_open(cli_input(), r.tok);

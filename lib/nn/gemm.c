@@ -157,6 +157,10 @@ static struct side in_bytes(const struct ft_nn *nn, const struct source *b, size
         size_t row = b->by_rows ? col : k0 + at, from = b->by_rows ? k0 + at : col;
         for (size_t r = 0; r < lines; r++)
             ft_weight_part(b->w, row + r, from, length, s->floats + r * length);
+        for (size_t r = 0; b->by_rows && r < lines; r++)
+            nn->kern->hadamard(s->floats + r * length, length);
+        if (!b->by_rows)
+            nn->kern->hadamard_rows(s->floats, length, lines, length);
         (b->by_rows ? nn->kern->pack_rows_s8 : nn->kern->pack_cols_s8)(
             s->floats, length, n, part, panel + at * FT_PANEL_WIDTH(n), s->scale + place,
             s->offset + place);
@@ -262,19 +266,24 @@ static const struct bytes *bytes_of(const struct work *w, const struct term *x)
     return i < w->n_bytes ? &w->bytes[i] : NULL;
 }
 
-static void quantise_task(void *ctx, size_t row, unsigned worker)
+static void quantise_row(const struct work *w, size_t row, float *x)
 {
-    const struct work *w = ctx;
-    struct ft_nn *nn = w->nn;
-    float *x = scratch_of(nn, worker);
-    row += w->rows->at;
+    const struct ft_nn *nn = w->nn;
     for (size_t i = 0; i < w->n_bytes; i++) {
         const struct bytes *b = &w->bytes[i];
         nn_get(nn, elem_at(nn, b->a, row * b->lda), x, b->lda);
+        nn->kern->hadamard(x, b->lda);
         for (size_t k = 0; k < b->lda; k += FT_DEPTH_S8)
             b->scale[k / FT_DEPTH_S8 * nn->rows_cap + row] = nn->kern->quantise_row_s8(
                 x + k, b->q + row * b->ld + k, smaller(b->lda - k, FT_DEPTH_S8));
     }
+}
+
+static void quantise_task(void *ctx, size_t block, unsigned worker)
+{
+    const struct work *w = ctx;
+    for (size_t row = w->rows->block[block]; row < w->rows->block[block + 1]; row++)
+        quantise_row(w, row, scratch_of(w->nn, worker));
 }
 
 /* Each operand that meets weights, once, whatever the number of products it is in. */
@@ -296,7 +305,7 @@ static void quantise_operands(struct work *w)
                 scale += nn->rows_cap * ((ld + FT_DEPTH_S8 - 1) / FT_DEPTH_S8);
             }
     if (w->n_bytes)
-        ft_pool_run(nn->pool, w->rows->n, quantise_task, w);
+        ft_pool_run(nn->pool, w->rows->n_blocks, quantise_task, w);
 }
 
 /* Makes inputs [k0, k0 + k) of a term ready; `used` of the panel's FT_RESIDENT are taken. */

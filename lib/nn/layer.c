@@ -312,19 +312,21 @@ static void back(struct ft_nn *nn, const struct rowset *rows, const struct linea
         nn_lora_gradients(nn, rows, b, grads);
 }
 
-static void operand_task(void *ctx, size_t row, unsigned worker)
+static void operand_task(void *ctx, size_t task, unsigned worker)
 {
-    struct ft_nn *nn = ctx;
-    size_t C = nn->m->C, at = (nn->all.at + row) * C;
+    const struct norms *s = ctx;
+    size_t C = s->nn->m->C, at = (s->rows->at + task * FT_TILE_TOKENS) * C;
     (void)worker;
-    nn_put(nn, nn->dx + at, elem_at(nn, nn->dy, at), C);
+    nn_put(s->nn, s->nn->dx + at, elem_at(s->nn, s->nn->dy, at),
+           last_token(s->rows, task) * C - at);
 }
 
 /* nn->dy = nn->dx as an operand. */
 static void dx_as_operand(struct ft_nn *nn, const struct rowset *rows)
 {
+    struct norms s = {.nn = nn, .rows = rows};
     if (nn->bf16)
-        ft_pool_run(nn->pool, rows->n, operand_task, nn);
+        ft_pool_run(nn->pool, token_tasks(rows), operand_task, &s);
 }
 
 static void mlp_backward(struct ft_nn *nn, size_t l, const struct acts *a, float *grads)

@@ -22,7 +22,7 @@ enum { FT_TILE_ROWS = 512,       /* rows of a segment that one product of BLAS t
        FT_PART_ROWS = 1024,      /* rows that a packed panel of weights serves                   */
        FT_DEPTH = 2048,          /* inputs of a product that are packed at once                 */
        FT_RESIDENT = 4352,       /* inputs of a product whose panels may lie side by side        */
-       FT_DEPTH_S8 = 256,        /* the same of an int8 product, which share a scale             */
+       FT_DEPTH_S8 = 1024,       /* the same of an int8 product, which share a scale             */
        FT_TILE_KEYS = 96,        /* keys of a tile of attention                                  */
        FT_TILE_TOKENS = 64 };    /* tokens of one task of an elementwise operation              */
 

@@ -63,8 +63,11 @@ int ft_nn_loss(ft_nn *nn, const ft_seq *seqs, size_t n, double *nll, float *toke
     rc = nn_rows_begin(nn, seqs, n, e);
     if (rc < 0)
         return rc;
+    nn->int8 = nn->limits.compute == FT_COMPUTE_INT8 && !nn->limits.plain_losses;
     forward(nn);
-    return nn_loss_head(nn, nll, token_nll, 0, e);
+    rc = nn_loss_head(nn, nll, token_nll, 0, e);
+    nn->int8 = nn->limits.compute == FT_COMPUTE_INT8;
+    return rc;
 }
 
 int ft_nn_backward(ft_nn *nn, const ft_seq *seqs, size_t n, const ft_nn_step *step, double *nll,

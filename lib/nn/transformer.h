@@ -43,7 +43,7 @@ enum ft_compute {
     FT_COMPUTE_BF16,            /* operands rounded to bf16                                    */
     FT_COMPUTE_INT8,            /* products with the weights of the layers in bytes, with a scale
                                  * for each token and each output; the rest in bf16            */
-    FT_COMPUTE_AUTO             /* bf16 where the processor has it in hardware, else f32       */
+    FT_COMPUTE_AUTO             /* the fastest that the processor has and that stays true       */
 };
 
 /* What is kept of each layer from forward to backward; the rest is computed again. */
@@ -60,6 +60,8 @@ typedef struct ft_nn_limits {
                                  * more are computed in turns. 0: as many as tokens            */
     int training;               /* whether ft_nn_backward will be called                       */
     enum ft_compute compute;
+    int plain_losses;           /* ft_nn_loss in bf16 where compute is int8: a loss that is measured
+                                 * is that of the model as others run it                       */
     enum ft_recompute recompute;
     size_t prefix_tokens;       /* most tokens of all prefixes of a step; 0: none              */
     int stream_weights;         /* forget each layer's weights after use, and ask for the next
@@ -68,8 +70,14 @@ typedef struct ft_nn_limits {
                                  * is taken: the same results up to rounding                   */
 } ft_nn_limits;
 
-/* Returns: c, or for auto what it is on this processor: f32 or bf16. */
+/* Returns: c, or for auto what losses are taken in on this processor: f32 or bf16. */
 enum ft_compute ft_compute_resolve(enum ft_compute c);
+/* The same for training, where auto may be int8, too: when the processor has it, and this model's
+ * predictions after a fixed line of random tokens are those in bf16 but for FT_INT8_KL_MOST
+ * nats (a hundredth of a usual loss). Errors: those of ft_nn_new and ft_nn_logits. */
+#define FT_INT8_KL_MOST 0.02
+int ft_compute_for_training(enum ft_compute *c, const ft_model *m, ft_pool *pool,
+                            ft_err *e) FT_MUST_CHECK;
 /* By the names "f32", "bf16", "int8", "auto", and "none", "attention", "full"; a name that is none of
  * these is taken for the last of its kind. */
 const char *ft_compute_name(enum ft_compute c);

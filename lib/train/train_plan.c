@@ -67,7 +67,7 @@ static size_t larger(size_t a, size_t b)
 static ft_nn_limits limits_for(const ft_dataset *train, const ft_dataset *val,
                                const ft_train_config *cfg, size_t prefixes, size_t tokens)
 {
-    ft_nn_limits a = {.seq_tokens = train->longest, .training = 1, .compute = cfg->compute,
+    ft_nn_limits a = {.seq_tokens = train->longest, .training = 1, .compute = cfg->compute, .plain_losses = 1,
                       .recompute = cfg->recompute, .whole_last_layer = cfg->whole_last_layer,
                       .prefix_tokens = prefixes, .stream_weights = cfg->stream_weights};
     uint64_t most = cfg->batch + train->widest - 1;    /* a step has no more examples */
