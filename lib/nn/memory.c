@@ -282,14 +282,17 @@ static int measure(struct ft_nn *nn, size_t *total, size_t *fixed, ft_err *e)
     return l.overflow ? ft_err_nomem(e, SIZE_MAX) : 0;
 }
 
-/* Bytes of weights in memory at a time. Of streamed ones, the layer at hand and the one that was
- * asked for; embedding and head stay. */
+/* Bytes of weights in memory at a time. Of an embedding that is not the head, too, only the rows of
+ * tokens that occur are read; of streamed layers one is in memory. */
 static size_t weight_bytes(const ft_model *m, int streamed)
 {
     size_t all = ft_model_weight_bytes(m), layer = 0;
+    const ft_type_info *info = ft_type_info_of((uint32_t)m->embedding.type);
     for (size_t t = 0; t < FT_TARGETS; t++)
         layer += m->layers[0].own[t] ? 0 : m->layers[0].tensor[t]->bytes;
-    return streamed && m->L > 2 ? all - (m->L - 2) * layer : all;
+    if (!m->tied)
+        all -= m->V * (m->C / info->block * info->block_bytes);
+    return streamed ? all - (m->L - 1) * layer : all;
 }
 
 int ft_nn_plan_for(const ft_model *m, const ft_lora *lora, unsigned threads,

@@ -64,21 +64,6 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static ft_nn_limits limits_for(const ft_dataset *train, const ft_dataset *val,
-                               const ft_train_config *cfg, size_t prefixes, size_t tokens)
-{
-    ft_nn_limits a = {.seq_tokens = train->longest, .training = 1, .compute = cfg->compute, .plain_losses = 1,
-                      .recompute = cfg->recompute, .whole_last_layer = cfg->whole_last_layer,
-                      .prefix_tokens = prefixes, .stream_weights = cfg->stream_weights};
-    uint64_t most = cfg->batch + train->widest - 1;    /* a step has no more examples */
-    a.tokens = micro_tokens(train, cfg->micro > most ? most : cfg->micro, tokens);
-    if (val) {
-        a.tokens = larger(a.tokens, micro_tokens(val, cfg->micro, tokens));
-        a.seq_tokens = larger(a.seq_tokens, val->longest);
-    }
-    return a;
-}
-
 /* ---- what the steps are ---- */
 
 int ft_train_list(const ft_dataset *d, const size_t *order, size_t from, size_t to, size_t **list,
@@ -103,19 +88,22 @@ struct survey {
     ft_batch batch;
     ft_prefixes prefixes;
     uint64_t steps, shared;
-    size_t step_tokens, prefix_tokens;    /* of the largest step */
+    size_t step_tokens, step_targets, prefix_tokens;    /* of the largest steps */
 };
 
 static int survey_step(struct survey *s, size_t from, size_t to, ft_err *e)
 {
-    size_t tokens = 0;
+    size_t tokens = 0, targets = 0;
     int rc;
     s->steps++;
     s->n_list = 0;
     rc = ft_train_list(s->d, s->order, from, to, &s->list, &s->n_list, &s->list_cap, e);
-    for (size_t i = 0; rc == 0 && i < s->n_list; i++)
+    for (size_t i = 0; rc == 0 && i < s->n_list; i++) {
         tokens += s->d->examples[s->list[i]].T;
+        targets += s->d->examples[s->list[i]].n_targets;
+    }
     s->step_tokens = larger(s->step_tokens, tokens);
+    s->step_targets = larger(s->step_targets, targets);
     if (rc < 0 || !s->cfg->share)
         return rc;
     ft_batch_clear(&s->batch);
@@ -161,6 +149,41 @@ static int survey(struct survey *s, ft_err *e)
 
 /* ---- memory ---- */
 
+/* Most targets of a micro-batch when all examples are taken in their order, as validation does. */
+static size_t most_targets(const ft_dataset *d, uint64_t micro, size_t tokens)
+{
+    size_t most = 0, targets = 0, sum = 0, n = 0;
+    for (size_t i = 0; i < d->n_examples; i++) {
+        sum += d->examples[i].T;
+        if (n > 0 && (sum > tokens || n == micro)) {
+            sum = d->examples[i].T;
+            targets = n = 0;
+        }
+        targets += d->examples[i].n_targets;
+        most = larger(most, targets);
+        n++;
+    }
+    return most;
+}
+
+static ft_nn_limits limits_for(const ft_dataset *train, const ft_dataset *val,
+                               const ft_train_config *cfg, const struct survey *s, size_t tokens)
+{
+    ft_nn_limits a = {.seq_tokens = train->longest, .training = 1, .compute = cfg->compute,
+                      .plain_losses = 1, .recompute = cfg->recompute,
+                      .whole_last_layer = cfg->whole_last_layer, .prefix_tokens = s->prefix_tokens,
+                      .stream_weights = cfg->stream_weights, .targets = s->step_targets};
+    a.tokens = micro_tokens(train, cfg->micro, tokens);
+    if (a.tokens > s->step_tokens)
+        a.tokens = s->step_tokens;
+    if (val) {
+        a.tokens = larger(a.tokens, micro_tokens(val, cfg->micro, tokens));
+        a.seq_tokens = larger(a.seq_tokens, val->longest);
+        a.targets = larger(a.targets, most_targets(val, cfg->micro, a.tokens));
+    }
+    return a;
+}
+
 enum { OTHER_BYTES = 40 << 20 };    /* measured: libraries with OpenBLAS, and the streams' buffers */
 
 /* The plan for micro-batches of so many tokens and cfg's recomputation. */
@@ -171,7 +194,7 @@ static int price(const ft_model *m, const ft_lora *l, const ft_dataset *train,
     size_t params = l->n_params * sizeof(float);
     ft_nn_plan nn;
     int rc;
-    plan->limits = limits_for(train, val, cfg, s->prefix_tokens, tokens);
+    plan->limits = limits_for(train, val, cfg, s, tokens);
     rc = ft_nn_plan_for(m, l, threads, &plan->limits, &nn, e);
     if (rc < 0)
         return rc;
