@@ -70,6 +70,8 @@ static const cli_option options[] = {
      "compute what a step's examples have in common for each of them"},
     {"whole-last-layer", 0, CLI_FLAG, &cfg.whole_last_layer, 0, 0, 0, CLI_PAYLOAD,
      "compute the last layer where no target needs it, too"},
+    {"free-reductions", 0, CLI_FLAG, &cfg.free_reductions, 0, 0, 0, CLI_PAYLOAD | CLI_HIDDEN,
+     "sum gradients in an order that --micro changes, to measure what the fixed one costs"},
     {"log", 0, CLI_TEXT, &log_path, "FILE", 0, 0, 0, "write a JSON line for each step"},
     {"plan", 0, CLI_FLAG, &plan_only, 0, 0, 0, 0, "print memory, steps and expected time; stop"},
     {0}};

@@ -134,6 +134,12 @@ static float elem_value(const struct ft_nn *nn, const elem *p, size_t i)
                     : ((const float *)(const void *)p)[i];
 }
 
+/* Where the tokens of a unit begin in arrays whose rows run along tokens. */
+static size_t token_at(const struct ft_nn *nn, const struct rowset *rows, size_t u)
+{
+    return nn->limits.free_reductions ? rows->first[u] - rows->at : nn->units[u].pairs_at;
+}
+
 /* One unit of a narrow matrix [rows x R2] with its tokens along rows, zeros behind an odd count. */
 static void flip_task(void *ctx, size_t task, unsigned worker)
 {
@@ -144,12 +150,12 @@ static void flip_task(void *ctx, size_t task, unsigned worker)
     size_t n = f->rows->first[u + 1] - first;
     float *line = scratch_of(nn, worker);
     for (size_t r = 0; r < nn->lora->cfg.rank; r++) {
-        elem *to = elem_at(nn, f->to[i], r * 2 * nn->keys_cap + nn->units[u].pairs_at);
+        elem *to = elem_at(nn, f->to[i], r * 2 * nn->keys_cap + token_at(nn, f->rows, u));
         for (size_t t0 = 0; t0 < n; t0 += RUN) {
             size_t t = 0;
             for (; t < RUN && t0 + t < n; t++)
                 line[t] = f->scale[i] * elem_value(nn, f->from[i], (first + t0 + t) * nn->R2 + r);
-            if (t % 2)
+            if (t % 2 && (!nn->limits.free_reductions || u + 1 == nn->n_units))
                 line[t++] = 0;
             nn_put(nn, line, elem_at(nn, to, t0), t);
         }
@@ -209,14 +215,25 @@ struct gradients {
     size_t a_tiles, tiles;
 };
 
+/* Sums over tokens of a call: one a segment, or with free reductions one for all of them. */
+static size_t sums_of(const struct ft_nn *nn)
+{
+    return nn->limits.free_reductions && nn->n_units ? 1 : nn->n_units;
+}
+
+static size_t sum_end(const struct ft_nn *nn, const struct rowset *rows, size_t u)
+{
+    return nn->limits.free_reductions ? rows->at + rows->n : rows->first[u + 1];
+}
+
 /* Columns [from, from + n) of dA: segment after segment. */
 static void da_tile(const struct gradients *g, size_t from, size_t n, float *scratch)
 {
     struct ft_nn *nn = g->nn;
-    for (size_t u = 0; u < nn->n_units; u++) {
-        size_t first = g->rows->first[u], k = g->rows->first[u + 1] - first;
+    for (size_t u = 0; u < sums_of(nn); u++) {
+        size_t first = g->rows->first[u], k = sum_end(nn, g->rows, u) - first;
         nn_add_over_tokens(nn, nn->lora->cfg.rank, n, k,
-                           elem_at(nn, nn->dut[g->i], nn->units[u].pairs_at), 2 * nn->keys_cap,
+                           elem_at(nn, nn->dut[g->i], token_at(nn, g->rows, u)), 2 * nn->keys_cap,
                            elem_at(nn, g->x, first * g->in + from), g->in, g->da + from, g->in,
                            scratch);
     }
@@ -231,9 +248,9 @@ static void db_tile(const struct gradients *g, size_t from, size_t n, float *sum
     for (size_t j = 0; j < n; j++)
         for (size_t r = 0; r < R; r++)
             sum[r * n + j] = g->db[(from + j) * R + r];
-    for (size_t u = 0; u < nn->n_units; u++) {
-        size_t first = g->rows->first[u], k = g->rows->first[u + 1] - first;
-        nn_add_over_tokens(nn, R, n, k, elem_at(nn, nn->ut[g->i], nn->units[u].pairs_at),
+    for (size_t u = 0; u < sums_of(nn); u++) {
+        size_t first = g->rows->first[u], k = sum_end(nn, g->rows, u) - first;
+        nn_add_over_tokens(nn, R, n, k, elem_at(nn, nn->ut[g->i], token_at(nn, g->rows, u)),
                            2 * nn->keys_cap, elem_at(nn, g->dy, first * g->out + from), g->out,
                            sum, n, scratch);
     }

@@ -7,7 +7,8 @@
 
 static int check_seq(const struct ft_nn *nn, const ft_seq *s, size_t P, size_t tokens, ft_err *e)
 {
-    if (s->T < 1 || s->T + P > nn->limits.seq_tokens || s->T > nn->limits.tokens - tokens)
+    size_t most = nn->in_prefixes ? nn->limits.prefix_tokens : nn->limits.tokens;
+    if (s->T < 1 || s->T + P > nn->limits.seq_tokens || s->T > most - tokens)
         return ft_err_set(e, FT_ERR_USAGE, "a call of more tokens than planned (%zu in a "
                           "sequence, %zu in all)", s->T + P, tokens + s->T);
     for (size_t t = 0; t < s->T; t++)
@@ -145,7 +146,7 @@ int nn_rows_begin(struct ft_nn *nn, const ft_seq *seqs, size_t n, ft_err *e)
         tokens += seqs[s].T;
         prefix_keys += P;
     }
-    if (nn->in_prefixes ? tokens > nn->limits.prefix_tokens : prefix_keys > nn->limits.tokens)
+    if (prefix_keys > nn->limits.tokens)
         return ft_err_set(e, FT_ERR_USAGE, "more tokens of prefixes than planned");
     if (make_room(nn, n, tokens, e) < 0)
         return FT_ERR_NOMEM;

@@ -68,6 +68,8 @@ typedef struct ft_nn_limits {
                                  * layer's: for models larger than the memory                  */
     int whole_last_layer;       /* compute the last layer at every token, not only where a loss
                                  * is taken: the same results up to rounding                   */
+    int free_reductions;        /* sum gradients over the tokens of a call in one go: what the order
+                                 * by segments costs. Results then depend on the calls          */
 } ft_nn_limits;
 
 /* Returns: c, or for auto what losses are taken in on this processor: f32 or bf16. */

@@ -2,10 +2,11 @@
  * instruction) is computed once.
  *
  * Sorted by their ids, sequences with a common beginning stand together, and the beginnings of
- * beginnings form a tree. Each sequence shares one beginning at most; which one, is decided where
- * the most tokens are saved: a group of n with m tokens in common saves (n - 1) m. A beginning ends
- * before the last token in front of the first target of each of its sequences. The choice depends on
- * the sequences alone.
+ * beginnings form a tree. Each sequence shares one beginning at most. From the leaves of the tree up,
+ * what lies within a beginning, sequences that share nothing yet and groups that share a longer one,
+ * goes over to it where that saves tokens, if all that do make up for computing it once. A
+ * beginning ends before the last token in front of the first target of each of its sequences. The
+ * choice depends on the sequences alone.
  *
  *     ft_prefixes p = {0};
  *     ft_prefixes_find(&p, seqs, n, e);
@@ -24,9 +25,10 @@ typedef struct ft_prefixes {   /* all zero is empty */
     ft_seq *list;              /* n beginnings; they point into the sequences' ids */
     size_t n, tokens, saved;   /* tokens of all beginnings; tokens that need not be computed */
     ft_seq *rest;              /* the sequences, those with a beginning without it */
-    size_t *order, *common, *group;
+    size_t *order, *common;
+    struct ft_prefix_place *places;
     struct ft_prefix_node *stack;
-    size_t list_cap, rest_cap, order_cap, common_cap, group_cap, stack_cap;
+    size_t list_cap, rest_cap, order_cap, common_cap, places_cap, stack_cap;
 } ft_prefixes;
 
 /* Looks through n sequences, which must live as long as the result is used. Errors: FT_ERR_NOMEM. */

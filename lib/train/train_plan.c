@@ -172,7 +172,8 @@ static ft_nn_limits limits_for(const ft_dataset *train, const ft_dataset *val,
     ft_nn_limits a = {.seq_tokens = train->longest, .training = 1, .compute = cfg->compute,
                       .plain_losses = 1, .recompute = cfg->recompute,
                       .whole_last_layer = cfg->whole_last_layer, .prefix_tokens = s->prefix_tokens,
-                      .stream_weights = cfg->stream_weights, .targets = s->step_targets};
+                      .stream_weights = cfg->stream_weights, .targets = s->step_targets,
+                      .free_reductions = cfg->free_reductions};
     a.tokens = micro_tokens(train, cfg->micro, tokens);
     if (a.tokens > s->step_tokens)
         a.tokens = s->step_tokens;
@@ -184,7 +185,7 @@ static ft_nn_limits limits_for(const ft_dataset *train, const ft_dataset *val,
     return a;
 }
 
-enum { OTHER_BYTES = 40 << 20 };    /* measured: libraries with OpenBLAS, and the streams' buffers */
+enum { OTHER_BYTES = 24 << 20 };    /* measured: libraries with OpenBLAS, and the streams' buffers */
 
 /* The plan for micro-batches of so many tokens and cfg's recomputation. */
 static int price(const ft_model *m, const ft_lora *l, const ft_dataset *train,

@@ -33,6 +33,7 @@ typedef struct ft_train_config {
                                     * (prefixes.h); not done with dropout                       */
     enum ft_compute compute;
     int whole_last_layer;          /* see ft_nn_limits                                          */
+    int free_reductions;           /* see ft_nn_limits; to measure with, never to keep          */
 
     /* What changes memory and time but no result. A bound is met by smaller micro-batches, then by
      * computing again, then by reading the weights layer after layer; what the user has
