@@ -1,5 +1,5 @@
-/* dequant_nf4_ref.c: NF4 codes and the scales of their blocks of 64 to floats. Byte j holds weight 2j
- * in its high and weight 2j + 1 in its low half. */
+/* dequant_nf4_ref.c: NF4 codes and the scales of their blocks of 64 to floats. Byte j holds
+ * weight 2j in its high and weight 2j + 1 in its low half. */
 #include "kernels/kernels_internal.h"
 #include "kernels/nf4_values.h"
 

@@ -119,10 +119,10 @@ typedef struct ft_kernels {
      *     b[0][0] b[1][0] b[2][0] b[3][0] | b[0][1] b[1][1] b[2][1] b[3][1] | …
      *
      * offset[j] = 128 times the sum of column j of q, which the products of the 128s add up to. */
-    /* Mixes each whole block of FT_HADAMARD elements by the orthonormal Hadamard matrix in its natural
-     * order, in place; what is left over stays. A product does not change when both its sides
-     * are mixed along k, and an outlier is spread over its block before one scale has to serve
-     * all of it (Ashkboos et al. 2024). rows: along k of [rows x n], ld apart. */
+    /* Mixes each whole block of FT_HADAMARD elements by the orthonormal Hadamard matrix in its
+     * natural order, in place; what is left over stays. A product does not change when both its
+     * sides are mixed along k, and an outlier is spread over its block before one scale has to
+     * serve all of it (Ashkboos et al. 2024). rows: along k of [rows x n], ld apart. */
     void (*hadamard)(float *x, size_t n);
     void (*hadamard_rows)(float *x, size_t ld, size_t rows, size_t n);
     float (*quantise_row_s8)(const float *x, uint8_t *q, size_t n);    /* returns the scale */

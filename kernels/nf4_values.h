@@ -1,5 +1,5 @@
-/* nf4_values.h: the sixteen values of NF4, for all families and the encoder: quantiles of the normal
- * distribution with an exact zero, scaled to [-1, 1] (Dettmers et al. 2023, appendix E). */
+/* nf4_values.h: the sixteen values of NF4, for all families and the encoder: quantiles of the
+ * normal distribution with an exact zero, scaled to [-1, 1] (Dettmers et al. 2023, appendix E). */
 #ifndef FT_NF4_VALUES_H
 #define FT_NF4_VALUES_H
 

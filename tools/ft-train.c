@@ -176,8 +176,8 @@ static void train(run *r, const ft_train_plan *plan)
 static void begin(run *r)
 {
     cli_check(ft_numerics_name(compute, r->numerics, sizeof r->numerics, cli_err()));
-    saved.run = (ft_run){.model = r->model->digest, .transform = r->model->transform, .seed = cfg.seed,
-                         .numerics = r->numerics};
+    saved.run = (ft_run){.model = r->model->digest, .transform = r->model->transform,
+                         .seed = cfg.seed, .numerics = r->numerics};
     saved.in = r->in;
     saved.val_in = r->val_in;
     cli_checkpoints_begin(&saved, r->trainer, &r->log, log_path);

@@ -11,24 +11,57 @@
 enum { MAX_THREADS = 256 };
 enum job_state { IDLE, QUEUED, RUNNING, DONE };
 
+/* Turns of a thread that has nothing to do before it sleeps: some ten microseconds, about what
+ * waking it would take. Parallel loops follow each other faster than that. */
+enum { PATIENCE = 1000 };
+
 struct ft_pool {
     pthread_mutex_t lock;
     pthread_cond_t work, done;
     ft_job *head, **tail;      /* queue of jobs not yet taken */
     int stopping;
+    int patience;              /* PATIENCE, or 0 where threads outnumber processors */
+    atomic_uint queued;        /* jobs in the queue, to be looked at without the lock */
     unsigned started;          /* threads besides the caller */
     pthread_t threads[MAX_THREADS];
 };
 
-/* Called with the lock held; runs the job without it. */
+static int state_of(const ft_job *job)
+{
+    return __atomic_load_n(&job->state, __ATOMIC_ACQUIRE);
+}
+
+static void set_state(ft_job *job, enum job_state state)
+{
+    __atomic_store_n(&job->state, state, __ATOMIC_RELEASE);
+}
+
+static void pause_a_little(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* Called with the lock held; runs the job without it. The job may be gone once it is done. */
 static void run_job(ft_pool *p, ft_job *job)
 {
-    job->state = RUNNING;
+    set_state(job, RUNNING);
     pthread_mutex_unlock(&p->lock);
     job->run(job->arg);
     pthread_mutex_lock(&p->lock);
-    job->state = DONE;
+    set_state(job, DONE);
     pthread_cond_broadcast(&p->done);
+}
+
+/* Looks for work for a while, without the lock. */
+static void await_work(ft_pool *p)
+{
+    for (int i = 0; i < p->patience; i++) {
+        if (atomic_load_explicit(&p->queued, memory_order_acquire))
+            return;
+        pause_a_little();
+    }
 }
 
 static void *worker_main(void *arg)
@@ -36,11 +69,17 @@ static void *worker_main(void *arg)
     ft_pool *p = arg;
     pthread_mutex_lock(&p->lock);
     for (;;) {
+        if (!p->head && !p->stopping) {
+            pthread_mutex_unlock(&p->lock);
+            await_work(p);
+            pthread_mutex_lock(&p->lock);
+        }
         while (!p->head && !p->stopping)
             pthread_cond_wait(&p->work, &p->lock);
         if (!p->head)
             break;
         ft_job *job = p->head;
+        atomic_fetch_sub(&p->queued, 1);
         p->head = job->next;
         if (!p->head)
             p->tail = &p->head;
@@ -72,6 +111,7 @@ int ft_pool_new(ft_pool **out, unsigned threads, ft_err *e)
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
     p->tail = &p->head;
+    p->patience = threads <= processors() ? PATIENCE : 0;
     /* Signals belong to the main thread: its handlers remove temporary files. */
     sigfillset(&all);
     sigdelset(&all, SIGBUS);
@@ -95,11 +135,12 @@ void ft_pool_submit(ft_pool *p, ft_job *job)
     job->next = NULL;
     if (p->started == 0) {
         job->run(job->arg);
-        job->state = DONE;
+        set_state(job, DONE);
         return;
     }
     pthread_mutex_lock(&p->lock);
-    job->state = QUEUED;
+    set_state(job, QUEUED);
+    atomic_fetch_add(&p->queued, 1);
     *p->tail = job;
     p->tail = &job->next;
     pthread_cond_signal(&p->work);
@@ -108,17 +149,22 @@ void ft_pool_submit(ft_pool *p, ft_job *job)
 
 void ft_pool_wait(ft_pool *p, ft_job *job)
 {
+    for (int i = 0; i < p->patience && state_of(job) == RUNNING; i++)
+        pause_a_little();
+    if (state_of(job) == DONE)
+        return;
     pthread_mutex_lock(&p->lock);
-    if (job->state == QUEUED) {
+    if (state_of(job) == QUEUED) {
         ft_job **at = &p->head;
         while (*at != job)
             at = &(*at)->next;
         *at = job->next;
+        atomic_fetch_sub(&p->queued, 1);
         if (p->tail == &job->next)
             p->tail = at;
         run_job(p, job);
     }
-    while (job->state == RUNNING)
+    while (state_of(job) == RUNNING)
         pthread_cond_wait(&p->done, &p->lock);
     pthread_mutex_unlock(&p->lock);
 }

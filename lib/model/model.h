@@ -65,8 +65,8 @@ typedef struct ft_model {
 int ft_model_open(ft_model **m, const char *path, ft_err *e) FT_MUST_CHECK;
 /* The same for a file that is open already; takes *g, also on failure, and sets it to NULL. */
 int ft_model_of_gguf(ft_model **m, ft_gguf **g, ft_err *e) FT_MUST_CHECK;
-/* Tells the system that the mapped weights of a layer will be wanted soon, or are not wanted any more
- * and need not stay in memory: they are read from the file when they are wanted again. */
+/* Tells the system that the mapped weights of a layer will be wanted soon, or are not wanted any
+ * more and need not stay in memory: they are read from the file when they are wanted again. */
 void ft_model_layer_wanted(const ft_model *m, size_t layer, int wanted);
 void ft_model_free(ft_model **m);    /* accepts NULL, sets NULL */
 

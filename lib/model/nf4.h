@@ -45,10 +45,11 @@ int ft_nf4_is_sane(const ft_nf4 *x);
 
 /* ---- models ---- */
 
-/* Turns the seven matrices of each layer into NF4 and forgets the pages they lay on; embedding, head
- * and norms stay as they are. Nothing when the model is in NF4 already. The base that adapters
- * are bound to becomes the same digest with the transform "nf4". pool may be NULL. On failure the
- * model is good for ft_model_free only. Errors: FT_ERR_DATA (names the tensor), FT_ERR_NOMEM. */
+/* Turns the seven matrices of each layer into NF4 and forgets the pages they lay on; embedding,
+ * head and norms stay as they are. Nothing when the model is in NF4 already. The base that
+ * adapters are bound to becomes the same digest with the transform "nf4". pool may be NULL. On
+ * failure the model is good for ft_model_free only. Errors: FT_ERR_DATA (names the tensor),
+ * FT_ERR_NOMEM. */
 int ft_model_to_nf4(ft_model *m, ft_pool *pool, ft_err *e) FT_MUST_CHECK;
 
 /* A file in NF4 names the file that it was made of by the digest in ft.nf4.source, and has in

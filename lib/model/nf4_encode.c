@@ -1,5 +1,5 @@
-/* nf4_encode.c: floats to NF4, in the steps and the order of bitsandbytes, so that its arithmetic in
- * single precision comes out bit by bit. */
+/* nf4_encode.c: floats to NF4, in the steps and the order of bitsandbytes, so that its
+ * arithmetic in single precision comes out bit by bit. */
 #include "model/nf4.h"
 
 #include "base/mem.h"

@@ -147,7 +147,7 @@ struct room {
 
 static size_t lay_room(float *base, size_t D, int training, struct room *r)
 {
-    size_t tile = KEYS * QUERIES, elems = (KEYS + 1) * QUERIES, at = 0;
+    size_t tile = (size_t)KEYS * QUERIES, elems = (size_t)(KEYS + 1) * QUERIES, at = 0;
     size_t queries = QUERIES * ((D + FT_PANEL - 1) / FT_PANEL * FT_PANEL);
     r->s = base + at, at += tile;
     r->out = base + at, at += D * QUERIES;
@@ -203,7 +203,8 @@ static elem *head_row(const struct ft_nn *nn, const elem *x, size_t row, size_t 
     return elem_at(nn, x, (row * nn->m->H + h) * nn->m->D);
 }
 
-/* Columns of t [D x QUERIES] as rows of x: each times factor[i], or without factors rotated back. */
+/* Columns of t [D x QUERIES] as rows of x: each times factor[i], or without factors rotated
+ * back. */
 static void put_turned(const struct ft_nn *nn, const struct queries *q, const float *t,
                        const float *factor, float *row, elem *x)
 {

@@ -94,7 +94,7 @@ int ft_compute_for_training(enum ft_compute *c, const ft_model *m, ft_pool *pool
     *c = ft_compute_resolve(*c);
     if (*c != FT_COMPUTE_BF16 || m->context < PROBE_TOKENS)
         return 0;
-    bf16 = ft_new(PROBE_ROWS * 2, m->V * sizeof *bf16, e);
+    bf16 = ft_new((size_t)PROBE_ROWS * 2, m->V * sizeof *bf16, e);
     if (!bf16)
         return FT_ERR_NOMEM;
     int8 = bf16 + PROBE_ROWS * m->V;

@@ -53,6 +53,8 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+enum { TERMS_MAX = 12 };       /* of all outputs of a product */
+
 /* One thread's scratch. */
 struct scratch {
     float *tile[2], *spare, *masked;
@@ -76,7 +78,7 @@ static size_t cut_scratch(float *base, int bf16, struct scratch *s)
     size_t block = (bf16 ? FT_BLOCK_ROWS : FT_TILE_ROWS) * cols, at = 0;
     size_t row = bf16 ? FT_DEPTH : 0, staged = bf16 ? FT_DEPTH * FT_PANEL / 2 : 0;
     size_t panel = bf16 ? FT_RESIDENT * FT_PANEL / 2 : cols * FT_RESIDENT;
-    size_t scales = bf16 ? FT_RESIDENT / FT_DEPTH_S8 * FT_PANEL : 0;
+    size_t scales = bf16 ? (FT_RESIDENT / FT_DEPTH_S8 + TERMS_MAX) * FT_PANEL : 0;
     s->tile[0] = base + at, at += tile;
     s->tile[1] = base + at, at += tile;
     s->spare = base + at, at += 6 * cols;
@@ -144,15 +146,15 @@ static struct side packed(const struct ft_nn *nn, const struct source *b, size_t
     return (struct side){.p = panel, .alpha = 1};
 }
 
-/* Bytes of weights, with scales and offsets from place `used` (in FT_DEPTH_S8 inputs) on. */
+/* Bytes of weights, with scales and offsets from set `set` on. */
 static struct side in_bytes(const struct ft_nn *nn, const struct source *b, size_t col, size_t n,
                             size_t k0, size_t k, const struct scratch *s, int8_t *panel,
-                            size_t used)
+                            size_t set)
 {
-    struct side side = {.p = panel, .scale = s->scale + used * FT_PANEL,
-                        .offset = s->offset + used * FT_PANEL};
+    struct side side = {.p = panel, .scale = s->scale + set * FT_PANEL,
+                        .offset = s->offset + set * FT_PANEL};
     for (size_t at = 0; at < k; at += FT_DEPTH_S8) {
-        size_t part = smaller(k - at, FT_DEPTH_S8), place = (used + at / FT_DEPTH_S8) * FT_PANEL;
+        size_t part = smaller(k - at, FT_DEPTH_S8), place = (set + at / FT_DEPTH_S8) * FT_PANEL;
         size_t lines = b->by_rows ? n : part, length = b->by_rows ? part : n;
         size_t row = b->by_rows ? col : k0 + at, from = b->by_rows ? k0 + at : col;
         for (size_t r = 0; r < lines; r++)
@@ -308,13 +310,19 @@ static void quantise_operands(struct work *w)
         ft_pool_run(nn->pool, w->rows->n_blocks, quantise_task, w);
 }
 
-/* Makes inputs [k0, k0 + k) of a term ready; `used` of the panel's FT_RESIDENT are taken. */
+/* What is taken of a thread's panel: inputs of FT_RESIDENT, and sets of scales. */
+struct taken {
+    size_t inputs, sets;
+};
+
+/* Makes inputs [k0, k0 + k) of a term ready, behind what is taken. */
 static struct side prepare(const struct work *w, const struct term *x, size_t col, size_t n,
-                           size_t k0, size_t k, const struct scratch *s, size_t used)
+                           size_t k0, size_t k, const struct scratch *s, struct taken taken)
 {
+    size_t used = taken.inputs;
     elem *panel = (elem *)s->panel + used * FT_PANEL * sizeof(uint16_t);
     if (is_bytes(w->nn, x))
-        return in_bytes(w->nn, &x->b, col, n, k0, k, s, (int8_t *)panel, used / FT_DEPTH_S8);
+        return in_bytes(w->nn, &x->b, col, n, k0, k, s, (int8_t *)panel, taken.sets);
     if (w->nn->bf16)
         return packed(w->nn, &x->b, col, n, k0, k, s, (uint16_t *)(void *)panel);
     return expanded(&x->b, col, n, k0, k, (float *)s->panel + used * FT_TILE_COLS_MAX);
@@ -362,27 +370,35 @@ static void finish(const struct work *w, const struct product *p, size_t b, size
     p->finish(w->nn, p->ctx, &t);
 }
 
-/* Inputs of all terms, each in whole panels: whether the panels fit beside each other. */
+/* Room that a panel of k inputs takes, so that the next one is aligned. */
+static size_t panel_depth(size_t k)
+{
+    return (k + 15) & ~(size_t)15;
+}
+
+/* Inputs of all terms: whether their panels fit beside each other. */
 static size_t resident_depth(const struct product *p)
 {
     size_t sum = 0;
     for (size_t o = 0; o < p->n_out; o++)
         for (size_t i = 0; i < p->out[o].n_terms; i++)
-            sum += nn_panel_depth(p->out[o].term[i].k);
+            sum += panel_depth(p->out[o].term[i].k);
     return sum;
 }
 
-/* All weights of the tile's columns are packed at once, and each block of rows goes through them. */
+/* All weights of the tile's columns are packed at once, and each block of rows goes through
+ * them. */
 static void make_resident(const struct work *w, const struct product *p, size_t col, size_t n,
                           size_t b0, size_t b1, const struct scratch *s)
 {
-    struct side side[2][6];
-    size_t used = 0;
+    struct side side[2][TERMS_MAX / 2];
+    struct taken taken = {0, 0};
     for (size_t o = 0; o < p->n_out; o++)
         for (size_t i = 0; i < p->out[o].n_terms; i++) {
             const struct term *x = &p->out[o].term[i];
-            side[o][i] = prepare(w, x, col, n, 0, x->k, s, used);
-            used += nn_panel_depth(x->k);
+            side[o][i] = prepare(w, x, col, n, 0, x->k, s, taken);
+            taken.inputs += panel_depth(x->k);
+            taken.sets += (x->k + FT_DEPTH_S8 - 1) / FT_DEPTH_S8;
         }
     for (size_t b = b0; b < b1; b++) {
         for (size_t o = 0; o < p->n_out; o++)
@@ -403,7 +419,7 @@ static void make_streamed(const struct work *w, const struct product *p, size_t 
             const struct term *x = &p->out[o].term[i];
             for (size_t k0 = 0; k0 < x->k; k0 += FT_DEPTH) {
                 size_t k = smaller(x->k - k0, FT_DEPTH);
-                struct side side = prepare(w, x, col, n, k0, k, s, 0);
+                struct side side = prepare(w, x, col, n, k0, k, s, (struct taken){0, 0});
                 for (size_t b = b0; b < b1; b++)
                     add_part(w, p, x, b, col, n, k0, k, &side, s,
                              s->tile[o] + (w->rows->block[b] - first) * n, i > 0 || k0 > 0);
@@ -443,8 +459,8 @@ static size_t best_parts(size_t tiles, const struct rowset *rows, unsigned threa
     size_t best = 1;
     double least = INFINITY;
     for (size_t parts = 1; parts <= MOST && parts <= rows->n_blocks; parts++) {
-        double turns = (double)((tiles * parts + threads - 1) / threads);
-        double time = turns * ((double)rows->n / (double)parts + PACKING);
+        size_t turns = (tiles * parts + threads - 1) / threads;
+        double time = (double)turns * ((double)rows->n / (double)parts + PACKING);
         if (time < least) {
             least = time;
             best = parts;

@@ -47,7 +47,7 @@ static size_t larger(size_t a, size_t b)
 static size_t scratch_size(const struct ft_nn *nn)
 {
     const ft_model *m = nn->m;
-    size_t n = larger(4 * FT_DEPTH, 2 * larger(m->F, larger(m->C, m->H * m->D)));
+    size_t n = larger((size_t)4 * FT_DEPTH, 2 * larger(m->F, larger(m->C, m->H * m->D)));
     size_t sums = nn->lora && nn->limits.training ? nn_sum_scratch(nn->lora->cfg.rank) : 0;
     n = larger(n, sums + nn_product_scratch(nn->bf16));
     n = larger(n, nn_attention_scratch(m, nn->limits.training));
@@ -178,7 +178,7 @@ static void place_prefixes(struct ft_nn *nn, struct layout *l)
     size_t P = nn->limits.prefix_tokens, kv = nn->m->H_kv * nn->m->D, L = nn->m->L;
     if (!P)
         return;
-    if (!l->base) {
+    if (!l->base || !nn->prefix_k) {
         (void)take_bytes(l, L, 2 * P * kv, nn->type->size);
         (void)take(l, L, 2 * P * kv);
         (void)take(l, L, 128);            /* each array is rounded up */

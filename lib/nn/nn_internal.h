@@ -124,12 +124,6 @@ static inline size_t nn_depth(const struct ft_nn *nn, size_t k)
     return nn->bf16 ? k + k % 2 : k;
 }
 
-/* Room that a panel of k inputs takes: whole parts of FT_DEPTH_S8. */
-static inline size_t nn_panel_depth(size_t k)
-{
-    return (k + FT_DEPTH_S8 - 1) / FT_DEPTH_S8 * FT_DEPTH_S8;
-}
-
 /* Between floats and elements. */
 void nn_put(const struct ft_nn *nn, const float *src, elem *dst, size_t n);
 void nn_get(const struct ft_nn *nn, const elem *src, float *dst, size_t n);
@@ -145,7 +139,7 @@ static inline int drops(const struct ft_nn *nn)
     return nn->step && nn->step->dropout > 0;
 }
 
-/* ---- rows.c: what a call computes ---- */
+/* ---- call_rows.c: what a call computes ---- */
 
 /* Lays the sequences out as units and rows. Errors as ft_nn_loss. */
 int nn_rows_begin(struct ft_nn *nn, const ft_seq *seqs, size_t n, ft_err *e) FT_MUST_CHECK;

@@ -80,8 +80,8 @@ enum ft_compute ft_compute_resolve(enum ft_compute c);
 #define FT_INT8_KL_MOST 0.02
 int ft_compute_for_training(enum ft_compute *c, const ft_model *m, ft_pool *pool,
                             ft_err *e) FT_MUST_CHECK;
-/* By the names "f32", "bf16", "int8", "auto", and "none", "attention", "full"; a name that is none of
- * these is taken for the last of its kind. */
+/* By the names "f32", "bf16", "int8", "auto", and "none", "attention", "full"; a name that is
+ * none of these is taken for the last of its kind. */
 const char *ft_compute_name(enum ft_compute c);
 enum ft_compute ft_compute_by_name(const char *name);
 const char *ft_recompute_name(enum ft_recompute r);

@@ -17,12 +17,13 @@
 #include "nn/lora.h"
 #include "stream/stream.h"
 
-/* Opens an adapter stream and binds it to a model: config read, every tensor present once, shapes
- * right, values finite, digest of the base equal (FT_ERR_DATA names both digests). The transform
- * that the adapter asks for is applied to *m, unless that is its result already; so nothing else
- * may be using the model yet. A model that is transformed is refused to an adapter of the plain one.
- * *reader (may be NULL) receives the verified reader for the history; the caller frees it.
- * warning: receives a static text, or NULL, when the adapter has no base digest. */
+/* Opens an adapter stream and binds it to a model: config read, every tensor present once,
+ * shapes right, values finite, digest of the base equal (FT_ERR_DATA names both digests). The
+ * transform that the adapter asks for is applied to *m, unless that is its result already; so
+ * nothing else may be using the model yet. A model that is transformed is refused to an adapter
+ * of the plain one. *reader (may be NULL) receives the verified reader for the history; the
+ * caller frees it. warning: receives a static text, or NULL, when the adapter has no base
+ * digest. */
 int ft_adapter_read(ft_lora **l, ft_model *m, const char *path, ft_pool *pool,
                     ft_reader **reader, const char **warning, ft_err *e) FT_MUST_CHECK;
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Places [from, …) of the sorted order that share `common` tokens, while it is not known where they
- * end. */
+/* Places [from, …) of the sorted order that share `common` tokens, while it is not known where
+ * they end. */
 struct ft_prefix_node {
     size_t common, from;
 };

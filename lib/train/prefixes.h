@@ -2,11 +2,11 @@
  * instruction) is computed once.
  *
  * Sorted by their ids, sequences with a common beginning stand together, and the beginnings of
- * beginnings form a tree. Each sequence shares one beginning at most. From the leaves of the tree up,
- * what lies within a beginning, sequences that share nothing yet and groups that share a longer one,
- * goes over to it where that saves tokens, if all that do make up for computing it once. A
- * beginning ends before the last token in front of the first target of each of its sequences. The
- * choice depends on the sequences alone.
+ * beginnings form a tree. Each sequence shares one beginning at most. From the leaves of the
+ * tree up, what lies within a beginning, sequences that share nothing yet and groups that share
+ * a longer one, goes over to it where that saves tokens, if all that do make up for computing it
+ * once. A beginning ends before the last token in front of the first target of each of its
+ * sequences. The choice depends on the sequences alone.
  *
  *     ft_prefixes p = {0};
  *     ft_prefixes_find(&p, seqs, n, e);
@@ -31,7 +31,8 @@ typedef struct ft_prefixes {   /* all zero is empty */
     size_t list_cap, rest_cap, order_cap, common_cap, places_cap, stack_cap;
 } ft_prefixes;
 
-/* Looks through n sequences, which must live as long as the result is used. Errors: FT_ERR_NOMEM. */
+/* Looks through n sequences, which must live as long as the result is used. Errors:
+ * FT_ERR_NOMEM. */
 int ft_prefixes_find(ft_prefixes *p, const ft_seq *seqs, size_t n, ft_err *e) FT_MUST_CHECK;
 /* Shares nothing: rest is the sequences as they are. */
 int ft_prefixes_none(ft_prefixes *p, const ft_seq *seqs, size_t n, ft_err *e) FT_MUST_CHECK;

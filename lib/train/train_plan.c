@@ -185,7 +185,8 @@ static ft_nn_limits limits_for(const ft_dataset *train, const ft_dataset *val,
     return a;
 }
 
-enum { OTHER_BYTES = 24 << 20 };    /* measured: libraries with OpenBLAS, and the streams' buffers */
+/* Measured: libraries with OpenBLAS, and the streams' buffers. */
+enum { OTHER_BYTES = 24 << 20 };
 
 /* The plan for micro-batches of so many tokens and cfg's recomputation. */
 static int price(const ft_model *m, const ft_lora *l, const ft_dataset *train,

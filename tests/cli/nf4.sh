@@ -92,7 +92,8 @@ check_status 0 "from nf4 to another type" ft-eval -q -m q8.gguf packed.ft
 check_status 65 "an adapter of the plain base on the nf4 file" \
     ft-eval -m nf4.gguf -a plain.ft packed.ft
 check "says what to give" grep -q "holds it in nf4: give the model that it was made of" stderr
-for tool in "ft-eval -m wide.gguf -a fly.ft packed.ft" "ft-merge -m wide.gguf -a fly.ft -o no.gguf" \
+for tool in "ft-eval -m wide.gguf -a fly.ft packed.ft" \
+            "ft-merge -m wide.gguf -a fly.ft -o no.gguf" \
     "ft-eval -m small.gguf -a fly.ft packed.ft" "ft-generate -m q8.gguf -a fly.ft -p x --text"; do
     # shellcheck disable=SC2086  # words
     check_status 65 "another base: $tool" $tool

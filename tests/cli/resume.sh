@@ -5,7 +5,8 @@ set -eu
 
 make_inputs
 cp packed.ft val.ft
-args='-q -m toy.gguf --compute f32 --lora-rank 4 --lora-dropout 0.1 --epochs 20 --batch 5 --lr 0.01 --seed 7
+args='-q -m toy.gguf --compute f32 --lora-rank 4 --lora-dropout 0.1 --epochs 20 --batch 5
+      --lr 0.01 --seed 7
       --val val.ft --val-every 7'
 # shellcheck disable=SC2086  # words
 train() { ft-train $args "$@" packed.ft; }

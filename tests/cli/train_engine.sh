@@ -4,7 +4,8 @@ set -eu
 . "$FT_ROOT/tests/fault/tools.sh"
 
 make_inputs
-args='-q -m toy.gguf --lora-rank 3 --epochs 4 --batch 6 --lr 0.01 --seed 7 --val val.ft --val-every 4'
+args='-q -m toy.gguf --lora-rank 3 --epochs 4 --batch 6 --lr 0.01 --seed 7 --val val.ft
+      --val-every 4'
 cp packed.ft val.ft
 # shellcheck disable=SC2086  # words
 train() { ft-train $args "$@" packed.ft; }

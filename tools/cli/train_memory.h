@@ -1,4 +1,5 @@
-/* train_memory.h: the plan of a training run as ft-train prints it, and the bound it has to meet. */
+/* train_memory.h: the plan of a training run as ft-train prints it, and the bound it has to
+ * meet. */
 #ifndef FT_TRAIN_MEMORY_H
 #define FT_TRAIN_MEMORY_H
 

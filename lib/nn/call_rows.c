@@ -1,4 +1,4 @@
-/* rows.c: what a call computes: its sequences as units, and their tokens as rows. */
+/* call_rows.c: what a call computes: its sequences as units, and their tokens as rows. */
 #include "nn/nn_internal.h"
 
 #include "base/mem.h"
