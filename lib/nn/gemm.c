@@ -71,7 +71,7 @@ static size_t part_rows(int bf16)
     return bf16 ? FT_PART_ROWS : FT_TILE_ROWS;
 }
 
-/* Cuts a thread's scratch into its parts; base NULL: only counts. Returns: floats. */
+/* Cuts a thread's scratch into its parts. Returns: floats that it has. */
 static size_t cut_scratch(float *base, int bf16, struct scratch *s)
 {
     size_t cols = bf16 ? FT_PANEL : FT_TILE_COLS_MAX, tile = part_rows(bf16) * cols;
