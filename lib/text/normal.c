@@ -1,6 +1,6 @@
-/* normal.c: see normal.h. ASCII goes byte by byte. A span that needs Unicode begins with the last
- * ASCII character before it (a mark may compose with it) and ends before the next one, which is a
- * starter and composes with nothing to its left.
+/* normal.c: see normal.h. ASCII goes eight bytes at a time. A span that needs Unicode begins with
+ * the last ASCII character before it (a mark may compose with it) and ends before the next one,
+ * which is a starter and composes with nothing to its left.
  */
 #include "text/normal.h"
 
@@ -8,6 +8,7 @@
 #include "text/unicode_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <utf8proc.h>
 
 /* A decomposed character as one number that sorts by combining class, then place:
@@ -39,15 +40,87 @@ static void put_due(normaliser *z)
     z->started = 1;
 }
 
-static void put_ascii(normaliser *z, uint8_t c)
+/* ---- ASCII ---- */
+
+#define EACH(c) ((c) * UINT64_C(0x0101010101010101))
+#define HIGH EACH(0x80u)
+
+/* The high bits of those of eight ASCII bytes that lie in [low, high]. */
+static uint64_t in_range(uint64_t w, unsigned low, unsigned high)
 {
-    if (ft_is_white_space(c)) {
-        put_space(z);
-        return;
-    }
-    put_due(z);
-    ft_buf_add_byte(z->out, c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c);
+    return (w + EACH(0x80u - low)) & ~(w + EACH(0x7fu - high)) & HIGH;
 }
+
+/* Folds eight ASCII bytes, white space becoming spaces, whose high bits go to *white. */
+static uint64_t fold_eight(uint64_t w, uint64_t *white)
+{
+    uint64_t control = in_range(w, '\t', '\r'), mask = (control >> 7) * 0xff;
+    *white = control | in_range(w, ' ', ' ');
+    return (w & ~mask) | (mask & EACH(0x20u)) | in_range(w, 'A', 'Z') >> 2;
+}
+
+/* Folds one ASCII byte behind another that was white or not, to *to. Returns: bytes written. */
+static size_t fold_one(uint8_t c, unsigned *was_white, uint8_t *to)
+{
+    unsigned white = c == ' ' || (c >= '\t' && c <= '\r'), twice = white & *was_white;
+    *to = white ? ' ' : c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+    *was_white = white;
+    return !twice;
+}
+
+/* Folds from the first n bytes at p those ASCII characters that no other than ASCII follows, to
+ * `to`, which has room for n + 8. Returns: their number; *made: bytes written.
+ * The words go by whole ones where no two white bytes meet: most of any text. */
+static size_t fold_run(const uint8_t *p, size_t n, unsigned *was_white, uint8_t *to, size_t *made)
+{
+    size_t i = 0, o = 0;
+    while (i + 8 < n && p[i + 8] < 0x80) {
+        uint64_t w, white;
+        memcpy(&w, p + i, 8);
+        if (w & HIGH)
+            break;
+        w = fold_eight(w, &white);
+        if (*was_white && white == HIGH) {
+            i += 8;                              /* inside an indentation */
+            continue;
+        }
+        if (white & (white << 8 | (uint64_t)*was_white << 7)) {
+            for (size_t k = 0; k < 8; k++)
+                o += fold_one(p[i + k], was_white, to + o);
+        } else {
+            memcpy(to + o, &w, 8);
+            o += 8;
+            *was_white = (unsigned)(white >> 63);
+        }
+        i += 8;
+    }
+    for (; i < n && p[i] < 0x80 && (i + 1 == n || p[i + 1] < 0x80); i++)
+        o += fold_one(p[i], was_white, to + o);
+    *made = o;
+    return i;
+}
+
+/* Writes the ASCII at the beginning of n bytes that needs no Unicode. Returns: its length. */
+static size_t put_ascii(normaliser *z, const uint8_t *p, size_t n)
+{
+    unsigned was_white = !z->started || z->space;
+    uint8_t *to = ft_buf_room(z->out, n + 9);
+    size_t made, used;
+    if (!to)
+        return n;                                /* the buffer remembers */
+    if (z->space)
+        *to = ' ';
+    used = fold_run(p, n, &was_white, to + z->space, &made);
+    made += (size_t)z->space;
+    if (made > 0 && was_white)                   /* white space at the end waits */
+        made--;
+    z->started |= made > 0;
+    z->space = z->started && was_white;
+    z->out->n += made;
+    return used;
+}
+
+/* ---- Unicode ---- */
 
 static int by_value(const void *a, const void *b)
 {
@@ -151,7 +224,7 @@ static int normalise(normaliser *z, const uint8_t *p, size_t n, ft_err *e)
             if ((rc = flush(z, e)) < 0)
                 return rc;
             if (i + 1 == n || p[i + 1] < 0x80) {
-                put_ascii(z, p[i]);
+                len = put_ascii(z, p + i, n - i);
                 continue;
             }
         } else if ((len = ft_utf8_wide(p + i, n - i, &c)) == 0) {
