@@ -38,4 +38,8 @@ int ft_example_part(ft_mp record, enum ft_part part, ft_buf *out, ft_err *e) FT_
 int ft_example_key(ft_mp record, enum ft_part part, ft_buf scratch[2], ft_digest *key,
                    ft_err *e) FT_MUST_CHECK;
 
+/* The same for another canonical form (FT_IGNORE_* of text/normal.h). */
+int ft_example_key_ignoring(ft_mp record, enum ft_part part, unsigned ignore, ft_buf scratch[2],
+                            ft_digest *key, ft_err *e) FT_MUST_CHECK;
+
 #endif
