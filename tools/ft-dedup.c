@@ -10,12 +10,14 @@
 static const char *key_name = "all", *ignore_list = "case,space", *report;
 static int mark;
 static cli_against against = CLI_AGAINST_DEFAULTS;
+static cli_substring substring = CLI_SUBSTRING_DEFAULTS;
 static const cli_option options[] = {
     {"key", 'k', CLI_CHOICE, &key_name, "prompt|response|all", 0, 0, CLI_PAYLOAD,
      "the part by which examples are compared"},
     {"ignore", 0, CLI_TEXT, &ignore_list, "LIST", 0, 0, CLI_PAYLOAD,
      "what equal texts may differ in: case,space,punctuation,digits,marks or none"},
     CLI_AGAINST_OPTIONS(against),
+    CLI_SUBSTRING_OPTIONS(substring),
     {"mark", 0, CLI_FLAG, &mark, NULL, 0, 0, CLI_PAYLOAD,
      "drop nothing: say it in a field of the example"},
     {"report", 0, CLI_TEXT, &report, "FILE", 0, 0, 0, "what was found, as JSON lines"},
@@ -34,14 +36,30 @@ static enum ft_part part_of_key(void)
                                                : FT_PART_ALL;
 }
 
-/* Options of a mode that is off would do nothing, which nobody wants. */
+/* An option of a mode that is off would do nothing, which nobody wants. */
+static void refuse(const char *const *names, const char *modes)
+{
+    for (; *names; names++)
+        if (cli_given(*names))
+            cli_usage_error("--%s goes with %s", *names, modes);
+}
+
 static void check_options(void)
 {
     static const char *const of_against[] = {"run", "span", "sure-span", "share", "boilerplate",
-                                             "boilerplate-min", "mark", "report"};
-    for (size_t i = 0; !against.sets && i < sizeof of_against / sizeof *of_against; i++)
-        if (cli_given(of_against[i]))
-            cli_usage_error("--%s goes with --against", of_against[i]);
+                                             "boilerplate-min", "mark", NULL};
+    static const char *const of_substring[] = {"min-bytes", "max-per-template", "cut", "top", NULL};
+    static const char *const of_both[] = {"report", NULL}, *const of_others[] = {"ignore", NULL};
+    if (against.sets && substring.on)
+        cli_usage_error("--against and --substring exclude each other; use two runs in a pipe");
+    if (!against.sets)
+        refuse(of_against, "--against");
+    if (!substring.on)
+        refuse(of_substring, "--substring");
+    else
+        refuse(of_others, "other modes than --substring, which compares bytes");
+    if (!against.sets && !substring.on)
+        refuse(of_both, "--against and --substring");
 }
 
 int main(int argc, char **argv)
@@ -51,10 +69,12 @@ int main(int argc, char **argv)
     if (ft_ignore_parse(ignore_list, &ignore, cli_err()) < 0)
         cli_usage_error("--ignore: %s", cli_err()->text);
     check_options();
-    if (against.sets && !cli_given("key"))
-        key_name = "prompt";
+    if (!cli_given("key"))
+        key_name = against.sets ? "prompt" : substring.on ? "response" : key_name;
     if (against.sets)
         cli_dedup_against(&against, part_of_key(), ignore, mark, report);
+    else if (substring.on)
+        cli_dedup_substring(&substring, part_of_key(), report);
     else
         cli_dedup_exact(part_of_key(), ignore);
     return cli_end();

@@ -46,4 +46,29 @@ typedef struct cli_against {
 void cli_dedup_against(const cli_against *o, enum ft_part part, unsigned ignore, int mark,
                        const char *report);
 
+/* Passages that stand in examples before: data/repeats.h has the rule. */
+typedef struct cli_substring {
+    int on;
+    uint64_t min_bytes, keep, top;
+    const char *cut;             /* "sentence" or "exact" */
+} cli_substring;
+
+#define CLI_SUBSTRING_DEFAULTS {.min_bytes = 100, .keep = 1, .top = 100, .cut = "sentence"}
+
+#define CLI_SUBSTRING_OPTIONS(o)                                                                \
+    {"substring", 0, CLI_FLAG, &(o).on, NULL, 0, 0, CLI_PAYLOAD,                                \
+     "cut passages that were there before"},                                                    \
+    {"min-bytes", 0, CLI_COUNT, &(o).min_bytes, "N", 16, 1e6, CLI_PAYLOAD,                      \
+     "shorter passages may repeat"},                                                            \
+    {"max-per-template", 0, CLI_COUNT, &(o).keep, "N", 1, 1e9, CLI_PAYLOAD,                     \
+     "how often a passage may stand in all"},                                                   \
+    {"cut", 0, CLI_CHOICE, &(o).cut, "sentence|exact", 0, 0, CLI_PAYLOAD,                       \
+     "only whole sentences and lines, or all that repeats"},                                    \
+    {"top", 0, CLI_COUNT, &(o).top, "N", 1, 1e5, 0,                                             \
+     "how many repeated passages to report"}
+
+/* part: where passages are looked for. report: a file for the most repeated passages as JSON
+ * lines, or NULL. */
+void cli_dedup_substring(const cli_substring *o, enum ft_part part, const char *report);
+
 #endif
