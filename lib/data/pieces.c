@@ -85,8 +85,8 @@ int ft_pieces_of(ft_mp record, ft_piece_list *list, ft_err *e)
     return rc;
 }
 
-/* Writes v with the texts of the list, whose pieces from *at on are yet to come. A checked object is
- * nested FT_MP_DEPTH_MAX deep at most. */
+/* Writes v with the texts of the list, whose pieces from *at on are yet to come. A checked object
+ * is nested FT_MP_DEPTH_MAX deep at most. */
 static void put(ft_mp v, const ft_piece_list *list, size_t *at, ft_buf *out)
 {
     enum ft_mp_type type = ft_mp_type_of(v);

@@ -30,8 +30,8 @@ typedef struct ft_piece_list {    /* all zero is a valid empty list */
     size_t n, cap;
 } ft_piece_list;
 
-/* Fills the list anew, in the order in which the texts stand in the record: of all turns; prompt and
- * completion; the text; prompt, prediction and references.
+/* Fills the list anew, in the order in which the texts stand in the record: of all turns; prompt
+ * and completion; the text; prompt, prediction and references.
  * Errors: as ft_example_shape, FT_ERR_NOMEM. */
 int ft_pieces_of(ft_mp record, ft_piece_list *list, ft_err *e) FT_MUST_CHECK;
 

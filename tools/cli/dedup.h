@@ -16,10 +16,10 @@ void cli_dedup_exact(enum ft_part part, unsigned ignore);
 
 /* Evaluation items in training examples: data/leak_index.h has the rule. */
 typedef struct cli_against {
-    const char *sets;            /* files of evaluation items, commas between them; NULL: off      */
-    uint64_t run, span, sure;    /* words                                                          */
-    double share, often;         /* of an item; of the examples, over which a run is boilerplate   */
-    uint64_t often_min;          /* examples that a run may be in however few there are            */
+    const char *sets;            /* files of evaluation items, commas between; NULL: off    */
+    uint64_t run, span, sure;    /* words                                                   */
+    double share, often;         /* of an item; of the examples, more being boilerplate     */
+    uint64_t often_min;          /* examples that a run may be in however few there are     */
 } cli_against;
 
 #define CLI_AGAINST_DEFAULTS \
