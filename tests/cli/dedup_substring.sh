@@ -21,8 +21,8 @@ compare() {
     what=$1 arguments=$2 block=$3 file=$4
     shift 4
     # shellcheck disable=SC2086  # words
-    decode $file.ft | /usr/bin/python3 "$oracle" cut $arguments $block 2>counts | plain >want
-    ft-dedup -q --json --substring "$@" $file.ft 2>said >cut.ft
+    decode "$file.ft" | /usr/bin/python3 "$oracle" cut $arguments $block 2>counts | plain >want
+    ft-dedup -q --json --substring "$@" "$file.ft" 2>said >cut.ft
     decode cut.ft | plain >got
     check_same "$what: the oracle's texts" want got
     check "$what: and its counts" /usr/bin/python3 -c 'import json

@@ -164,7 +164,8 @@ def make(folder):
             t = "".join(rng.choice(han) for _ in range(20))
         long_items.append({"id": "long-%d" % i, "prompt": t, "completion": text(3)})
     for i in range(30):
-        r = {"id": i, "prompt": text(rng.randint(1, 7)), "completion": rng.choice(["ls -l", text(2)])}
+        r = {"id": i, "prompt": text(rng.randint(1, 7)),
+             "completion": rng.choice(["ls -l", text(2)])}
         if i % 3 == 1:
             r = {"id": i, "messages": [{"role": "user", "content": r["prompt"]},
                                        {"role": "assistant", "content": r["completion"]}]}
@@ -204,7 +205,8 @@ def make(folder):
         rows.append(row(text(5), text(20) + " " + wrapped(it["prompt"])))
         for n in (7, 8, 10, 12, 13, 20):      # parts of it
             at = rng.randrange(max(1, len(w) - n))
-            rows.append(row(text(6) + " " + wrapped(" ".join(w[at:at + n])) + " " + text(6), text(4)))
+            part = wrapped(" ".join(w[at:at + n]))
+            rows.append(row(text(6) + " " + part + " " + text(6), text(4)))
         if len(w) > 24:                       # two parts, far from each other
             rows.append(row(" ".join(w[:9]) + " " + text(5) + " " + " ".join(w[-9:]), text(2)))
     for it in short_items[:-1]:

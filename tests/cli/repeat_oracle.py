@@ -107,7 +107,8 @@ def cut(key, least, keep, how, limit):
 
 def make(rows):
     rng = random.Random(3)
-    vocabulary = ["".join(rng.choice("abcdeiou\u00e9\u00f6\u4e2d\u6587") for _ in range(rng.randint(1, 8)))
+    letters = "abcdeiou\u00e9\u00f6\u4e2d\u6587"
+    vocabulary = ["".join(rng.choice(letters) for _ in range(rng.randint(1, 8)))
                   for _ in range(300)]
     ends = [". ", ". ", "! ", "?\" ", ".\n", "\n\n", "\u3002", ", ", " ", "\u2026) "]
 
