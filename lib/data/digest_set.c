@@ -125,6 +125,15 @@ int ft_digest_set_add(ft_digest_set *s, const ft_digest *key, uint64_t *number, 
     return 0;
 }
 
+int ft_digest_set_find(const ft_digest_set *s, const ft_digest *key, uint64_t *number)
+{
+    size_t at = find_slot(s, key);
+    if (!s->slots[at])
+        return 0;
+    *number = (s->slots[at] & NUMBER_MASK) - 1;
+    return 1;
+}
+
 uint64_t ft_digest_set_count(const ft_digest_set *s)
 {
     return s->count;
