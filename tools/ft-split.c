@@ -10,14 +10,14 @@
 #include <string.h>
 
 static const char *to, *ratio, *group_fields, *stratify, *previous;
-static uint64_t common;
+static const char *common;
 static const cli_option options[] = {
     {"to", 0, CLI_TEXT, &to, "A,B,...", 0, 0, 0, "the files to write, 2 to 8"},
     {"ratio", 'r', CLI_TEXT, &ratio, "X,Y,...", 0, 0, CLI_PAYLOAD,
      "the share of each file, such as 90,5,5"},
     {"group", 'g', CLI_TEXT, &group_fields, "FIELD,...", 0, 0, CLI_PAYLOAD,
      "keep examples with the same value of a FIELD together"},
-    {"common", 0, CLI_COUNT, &common, "N", 0, 1e18, CLI_PAYLOAD,
+    {"common", 0, CLI_TEXT, &common, "N", 0, 0, CLI_PAYLOAD,
      "what over N groups share ties nobody; 0: no limit (responses: 10 unless given)"},
     {"stratify", 0, CLI_TEXT, &stratify, "FIELD", 0, 0, CLI_PAYLOAD,
      "keep the ratio within each value of FIELD"},
@@ -94,6 +94,15 @@ static void read_shares(split *s)
     ft_free(words[0]);
 }
 
+static uint64_t read_common(void)
+{
+    char *end;
+    unsigned long long n = strtoull(common, &end, 10);
+    if (*common < '0' || *common > '9' || *end || n > UINT64_C(1000000000000))
+        cli_usage_error("--common %s: no whole number from 0 to 1000000000000", common);
+    return n;
+}
+
 static void read_fields(split *s)
 {
     size_t n = group_fields ? cut_list(group_fields, s->fields, FT_GROUPS_MAX) : 0;
@@ -107,8 +116,8 @@ static void read_fields(split *s)
     }
     s->in.n_groups = n;
     s->in.stratify = stratify;
-    s->in.over[FT_TIE_PROMPT] = common;
-    s->in.over[FT_TIE_RESPONSE] = cli_given("common") ? common : 10;
+    s->in.over[FT_TIE_PROMPT] = common ? read_common() : 0;
+    s->in.over[FT_TIE_RESPONSE] = common ? read_common() : 10;
     if (previous && cut_list(previous, s->before, FT_SPLIT_PARTS_MAX) != s->shares.n)
         cli_usage_error("--previous %s: give as many files as --to, in the same order", previous);
 }

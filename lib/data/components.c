@@ -80,6 +80,14 @@ int ft_components_charge(ft_components *c, uint64_t bytes, ft_err *e)
     return rc;
 }
 
+/* The set may have what nodes and arrays leave. */
+static void share_bound(ft_components *c)
+{
+    uint64_t others = c->cap * sizeof(node) + c->charged;
+    if (c->bytes_max)
+        ft_digest_set_bound(c->keys, c->bytes_max > others ? c->bytes_max - others : 1);
+}
+
 /* Finds the node of a key, or makes it a component of its own. */
 static int node_of(ft_components *c, const ft_digest *key, enum ft_relation by, uint32_t *at,
                    ft_err *e)
@@ -88,11 +96,14 @@ static int node_of(ft_components *c, const ft_digest *key, enum ft_relation by, 
     int is_new;
     if (number >= FT_NO_KEY)
         return ft_err_set(e, FT_ERR_NOMEM, "over %u distinct keys", FT_NO_KEY - 1);
-    if (number == c->cap && over_bound(c, (number / 2 + 64) * sizeof(node), e) < 0)
+    if (number == c->cap && over_bound(c, (number + 16) * sizeof(node), e) < 0)
         return FT_ERR_NOMEM;
-    if (ft_grow(&c->nodes, &c->cap, (size_t)number + 1, sizeof *c->nodes, e) < 0 ||
-        ft_digest_set_add(c->keys, key, &number, &is_new, e) < 0)
+    if (ft_grow(&c->nodes, &c->cap, (size_t)number + 1, sizeof *c->nodes, e) < 0)
         return FT_ERR_NOMEM;
+    share_bound(c);
+    if (ft_digest_set_add(c->keys, key, &number, &is_new, e) < 0)
+        return c->bytes_max ? ft_err_wrap(e, "within %llu bytes for keys and what is kept of them",
+                                          (unsigned long long)c->bytes_max) : FT_ERR_NOMEM;
     *at = (uint32_t)number;
     if (is_new)
         c->nodes[*at] = (node){.parent = *at, .smallest = *at, .most = *at, .by = (uint16_t)by};

@@ -33,6 +33,9 @@ int ft_digest_set_new(ft_digest_set **s, uint64_t bytes_max, ft_err *e) FT_MUST_
 int ft_digest_set_add(ft_digest_set *s, const ft_digest *key, uint64_t *number, int *is_new,
                       ft_err *e) FT_MUST_CHECK;
 
+/* Another bound from now on, for callers that share one with other things; 0: none. */
+void ft_digest_set_bound(ft_digest_set *s, uint64_t bytes_max);
+
 /* Returns: whether the digest was added, and its number. */
 int ft_digest_set_find(const ft_digest_set *s, const ft_digest *key, uint64_t *number);
 

@@ -3,7 +3,7 @@
 #include "stream/certificate.h"
 #include "tools/cli/cli.h"
 
-static ft_digest identity(const cli_split_rows *r)
+static ft_digest identity(const cli_split_rows *r, size_t parts)
 {
     ft_buf b = {0};
     ft_digest d = ft_reader_digest(r->in);
@@ -15,6 +15,7 @@ static ft_digest identity(const cli_split_rows *r)
     }
     ft_mp_put_raw(&b, cli_payload_options());
     ft_mp_put_uint(&b, cli_seed());
+    ft_mp_put_uint(&b, parts);
     cli_check(ft_buf_check(&b, cli_err()));
     d = ft_digest_of(b.p, b.n);
     ft_buf_free(&b);
@@ -60,7 +61,7 @@ void cli_split_put_claim(ft_buf *b, const cli_split_rows *r, size_t part, size_t
     put_common(&common, r);
     cli_check(ft_buf_check(&relations, cli_err()));
     cli_check(ft_buf_check(&common, cli_err()));
-    ft_certificate c = {.split = identity(r), .part = part, .parts = parts,
+    ft_certificate c = {.split = identity(r, parts), .part = part, .parts = parts,
                         .relations = {relations.p, relations.n}, .common = {common.p, common.n},
                         .within = ft_reader_certificates(r->in)};
     ft_mp_put_array(b, 1);
