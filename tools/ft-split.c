@@ -18,7 +18,7 @@ static const cli_option options[] = {
     {"group", 'g', CLI_TEXT, &group_fields, "FIELD,...", 0, 0, CLI_PAYLOAD,
      "keep examples with the same value of a FIELD together"},
     {"common", 0, CLI_TEXT, &common, "N", 0, 0, CLI_PAYLOAD,
-     "what over N groups share ties nobody; 0: no limit (responses: 10 unless given)"},
+     "what over N groups share ties nobody; 0: no limit; unless given: 10 for responses"},
     {"stratify", 0, CLI_TEXT, &stratify, "FIELD", 0, 0, CLI_PAYLOAD,
      "keep the ratio within each value of FIELD"},
     {"previous", 0, CLI_TEXT, &previous, "A,B,...", 0, 0, 0,
