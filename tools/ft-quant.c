@@ -113,7 +113,9 @@ typedef struct metadata {
 static int add_keys(const void *ctx, ft_gguf_writer *w, ft_err *e)
 {
     const metadata *d = ctx;
-    int rc = d->history.n ? ft_gguf_writer_bytes(w, "ft.history", d->history.p, d->history.n, e) : 0;
+    int rc = 0;
+    if (d->history.n)
+        rc = ft_gguf_writer_bytes(w, "ft.history", d->history.p, d->history.n, e);
     if (rc == 0 && d->certificates.n)
         rc = ft_gguf_writer_bytes(w, "ft.certificates", d->certificates.p, d->certificates.n, e);
     return rc;

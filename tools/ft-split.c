@@ -1,5 +1,6 @@
-/* ft-split: parts that share no prompt, response, near-duplicate or group. The first pass spools the
- * examples with the numbers of their keys; then what belongs together is tied, and dealt out. */
+/* ft-split: parts that share no prompt, response, near-duplicate or group. The first pass spools
+ * the examples with the numbers of their keys; then what belongs together is tied and dealt
+ * out. */
 #include "base/mem.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/split_certificate.h"
@@ -163,8 +164,8 @@ static void deal_out(split *s)
         cli_split_notes_end(&notes, &s->in,
                             s->paths[side_of(s, s->in.largest.most, &s->in.largest)]);
     if (s->in.n && !s->in.has_cluster)
-        cli_note("no example has a field cluster, so near-duplicates were not tied; ft-dedup --near "
-                 "before this marks them");
+        cli_note("no example has a field cluster, so near-duplicates were not tied; "
+                 "ft-dedup --near before this marks them");
 }
 
 /* Begins the parts: what they claim is known only now. */

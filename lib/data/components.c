@@ -66,8 +66,9 @@ static int over_bound(const ft_components *c, uint64_t bytes, ft_err *e)
     uint64_t held = ft_components_bytes(c);
     if (!c->bytes_max || held + bytes <= c->bytes_max)
         return 0;
-    return ft_err_set(e, FT_ERR_NOMEM, "%llu distinct keys take %llu bytes and %llu more are needed, "
-                      "over the bound of %llu", (unsigned long long)ft_digest_set_count(c->keys),
+    return ft_err_set(e, FT_ERR_NOMEM, "%llu distinct keys take %llu bytes and %llu more are "
+                      "needed, over the bound of %llu",
+                      (unsigned long long)ft_digest_set_count(c->keys),
                       (unsigned long long)held, (unsigned long long)bytes,
                       (unsigned long long)c->bytes_max);
 }

@@ -28,7 +28,8 @@
 typedef struct ft_components ft_components;
 
 /* What ties examples. A component is named by its smallest key: groups come before clusters, they
- * before prompts, they before responses, so that a prompt that a known group gains moves nothing. */
+ * before prompts, they before responses, so that a prompt that a known group gains moves
+ * nothing. */
 enum ft_relation { FT_BY_GROUP, FT_BY_CLUSTER, FT_BY_PROMPT, FT_BY_RESPONSE };
 
 /* The keys of an example by number, FT_NO_KEY where it has none. The prompt is always there. */

@@ -42,8 +42,9 @@ int ft_group_key(ft_mp value, const char *salt, ft_digest *key, ft_err *e)
 static void salted(ft_digest *d, const char *salt)
 {
     uint8_t b[64];
-    size_t n = strlen(salt);
-    memcpy(b, salt, n);
+    size_t n = 0;
+    for (; salt[n]; n++)
+        b[n] = (uint8_t)salt[n];
     memcpy(b + n, d->b, sizeof d->b);
     *d = ft_digest_of(b, n + sizeof d->b);
 }

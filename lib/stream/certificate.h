@@ -63,8 +63,8 @@ void ft_certificate_set_put(const ft_certificate_set *s, ft_buf *b);
 void ft_certificate_set_free(ft_certificate_set *s);
 
 /* What two proofs (n = 0: none) say of each other. LEAK: they share a part of a split. PARTLY: what
- * has certificates is apart, but some records on one side have none. UNRELATED: of different splits.
- * LACKING: one side, or both, have no certificate. */
+ * has certificates is apart, but some records on one side have none. UNRELATED: of different
+ * splits. LACKING: one side, or both, have no certificate. */
 enum ft_apart { FT_APART, FT_APART_PARTLY, FT_APART_UNRELATED, FT_APART_LACKING, FT_APART_LEAK };
 
 /* found: receives, unless NULL, the certificate of `data` that decided a leak. */

@@ -38,7 +38,7 @@ compare() { # WHAT DATA JSON RATIO SEED OPTIONS...
 
 compare "prompts and responses" data.ft '' 80,10,10 0
 check "answers that many share are named" grep -q \
-    'the response "\(yes\|YES\|no\|NO\)" is shared by [0-9]* groups in [0-9]* examples, so it ties' said
+    'the response "\(yes\|YES\|no\|NO\)" is shared by [0-9]* groups in [0-9]* examples, so' said
 check "parts share nothing that ties" oracle apart "$config" got0 got1 got2
 compare "two groups" data.ft ',"groups":["site","author"]' 6,2,2 1 --group site,author
 check "parts by groups share nothing that ties" oracle apart "$config" got0 got1 got2
@@ -74,7 +74,10 @@ check "examples that moved are told" grep -q 'examples that were in old[12] go t
 compare "more data in strata" more.ft "$before,\"stratify\":\"label\"" 80,10,10 8 \
     --previous old0,old1,old2 --stratify label
 ft-split -q --seed 8 --stratify label --ratio 80,20 --to s0,s1 plain.ft
-{ cat plain.jsonl; sed 's/"p\([0-9]\)/"q\1/; s/"c\([0-9]\)/"d\1/' plain.jsonl; } | to_stream >twice.ft
+{
+    cat plain.jsonl
+    sed 's/"p\([0-9]\)/"q\1/; s/"c\([0-9]\)/"d\1/' plain.jsonl
+} | to_stream >twice.ft
 ft-split --seed 8 --stratify label --ratio 80,20 --to t0,t1 --previous s0,s1 twice.ft 2>said
 check "twice the data, and nothing moves" grep -q 'previous 700, moved 0' said
 
@@ -126,14 +129,16 @@ import json, sys
 print(*sorted({"-" if c is None else str(c["part"]) for line in sys.stdin
                for c in json.loads(line).get("certificates", [])}))'
 }
-for i in a.ft:0 b.ft:1 c.p:2 both.ft:"0 1" both.p:"0 1" half.ft:"- 0" half.p:"- 0" text.ft: text.p:; do
+for i in a.ft:0 b.ft:1 c.p:2 both.ft:"0 1" both.p:"0 1" half.ft:"- 0" half.p:"- 0" text.ft: \
+    text.p:; do
     check "$i: its certificates" test "$(proof "${i%%:*}")" = "${i#*:}"
 done
 check_status 0 "ft-check shows them" ft-check b.p
-check "in words" grep -q '    part 2 of 3 of split [0-9a-f]\{8\}  kept together \["prompt","resp' stdout
+check "in words" grep -q \
+    '    part 2 of 3 of split [0-9a-f]\{8\}  kept together \["prompt","resp' stdout
 check_status 0 "and as JSON" ft-check --json half.p
-check "with null for none" grep -q '"certificates":\[null,{"split":"[0-9a-f]*","part":0\|}},null\]' \
-    stdout
+check "with null for none" grep -q \
+    '"certificates":\[null,{"split":"[0-9a-f]*","part":0\|}},null\]' stdout
 ft-split -q --to aa.ft,ab.ft --ratio 1,1 a.ft
 for i in aa ab; do prepare $i.ft >$i.p; done
 
@@ -155,7 +160,8 @@ refused() { # WHAT COMMAND...
     what=$1
     shift
     check_status 65 "$what is refused" "$@"
-    check "$what: said why" grep -q 'of part [0-9] of split [0-9a-f]*, and so is .*--allow-leak' stderr
+    check "$what: said why" grep -q \
+        'of part [0-9] of split [0-9a-f]*, and so is .*--allow-leak' stderr
 }
 silent "validation on another part" train --val b.p -o val.ad a.p
 refused "validation on the same part" train --val a.p -o no.ad a.p
@@ -168,7 +174,8 @@ warned "validation on another split" 'different splits' train --val b2.p -o no.a
 warned "validation without certificate" 'text.p has no certificate' train --val text.p -o no.ad a.p
 warned "training without" 'text.p has no certificate' train --val a.p -o no.ad text.p
 warned "training on a mix" 'part of half.p has no certificate' train --val b.p -o no.ad half.p
-warned "a leak that is allowed" 'same part 1 .*--allow-leak' train --val a.p --allow-leak -o leak.ad a.p
+warned "a leak that is allowed" 'same part 1 .*--allow-leak' \
+    train --val a.p --allow-leak -o leak.ad a.p
 check "an adapter has the certificates of what it was trained on" test "$(proof val.ad)" = 0
 check_status 0 "history" ft-check --history leak.ad
 check "says that a leak was allowed" grep -q 'ft-train.*"allow-leak":true' stdout

@@ -13,7 +13,7 @@ export        | text.ft    | ft-export
 dedup         | text.ft    | ft-dedup
 dedup-file    | /dev/null  | ft-dedup -i text.ft -o out/text.ft
 split         | text.ft    | ft-split --group group --to out/a.ft,out/b.ft,out/c.ft --ratio 60,20,20
-split-more    | text.ft    | ft-split --to out/a.ft,out/b.ft --ratio 6,4 --stratify label --previous text.ft,text.ft
+split-more | text.ft | ft-split --stratify label --previous text.ft,text.ft --to out/a,out/b -r 6,4
 tokenize      | text.ft    | ft-tokenize -m toy.gguf
 tokenize-file | text.ft    | ft-tokenize -m toy.gguf -o out/tokens.ft
 pack          | tokens.ft  | ft-pack -l 256 --long cut

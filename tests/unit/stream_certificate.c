@@ -1,5 +1,5 @@
-/* stream_certificate.c: certificates of splits: what is refused, how sets join, what two say of each
- * other, and that they travel through readers and writers. */
+/* stream_certificate.c: certificates of splits: what is refused, how sets join, what two say of
+ * each other, and that they travel through readers and writers. */
 #include "stream_support.h"
 
 /* A certificate of part `part` of a split named by a letter; within: an array, or n = 0. */

@@ -63,8 +63,8 @@ static void say_leak(const char *trained, const char *data, const ft_certificate
                  ft_digest_hex(&c->split, hex));
         return;
     }
-    ft_err_set(cli_err(), FT_ERR_DATA, "%s is of part %llu of split %.8s, and so is %s: it was trained "
-               "on what it would be measured on; take another part, or say --allow-leak", data,
+    ft_err_set(cli_err(), FT_ERR_DATA, "%s is of part %llu of split %.8s, and so is %s: it "
+               "was trained on what it would be measured on; take another part, or say --allow-leak", data,
                (unsigned long long)c->part + 1, ft_digest_hex(&c->split, hex), trained);
     cli_fail();
 }
@@ -115,8 +115,8 @@ int cli_leak_check_segment(const ft_segment *s, int allow, ft_err *e)
     ft_mp v;
     if (allow || !ft_mp_get(s->map, "aug", &v) || ft_mp_type_of(v) == FT_MP_NIL)
         return 0;
-    return ft_err_set(e, FT_ERR_DATA, "an augmented example (field aug) in data to measure on: split "
-                      "before augmenting, or say --allow-leak");
+    return ft_err_set(e, FT_ERR_DATA, "an augmented example (field aug) in data to measure on: "
+                      "split before augmenting, or say --allow-leak");
 }
 
 /* ---- showing ---- */

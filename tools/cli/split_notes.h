@@ -12,7 +12,8 @@ typedef struct cli_split_notes {
     int alarm;                   /* whether the largest component is over a fifth of all */
 } cli_split_notes;
 
-/* Chooses what to show, sees an example, says it. largest_part: where the largest component went. */
+/* Chooses what to show, sees an example, says it. largest_part: where the largest component
+ * went. */
 void cli_split_notes_begin(cli_split_notes *s, cli_split_rows *r);
 void cli_split_notes_see(cli_split_notes *s, const cli_split_rows *r, const cli_split_row *row,
                          ft_mp record);
