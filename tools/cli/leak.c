@@ -64,7 +64,8 @@ static void say_leak(const char *trained, const char *data, const ft_certificate
         return;
     }
     ft_err_set(cli_err(), FT_ERR_DATA, "%s is of part %llu of split %.8s, and so is %s: it "
-               "was trained on what it would be measured on; take another part, or say --allow-leak", data,
+               "was trained on what it would be measured on; take another part, or say "
+               "--allow-leak", data,
                (unsigned long long)c->part + 1, ft_digest_hex(&c->split, hex), trained);
     cli_fail();
 }
