@@ -101,6 +101,34 @@ def check_history(header, trailer):
     need(history[-1][1] == own, "the last node is about another stream")
 
 
+def check_certificate(c, depth):
+    need(isinstance(c, dict) and len(c["split"]) == 16 and isinstance(c["split"], bytes), "split")
+    need(0 <= c["part"] < c["parts"], "part")
+    need(c["relations"] and all(isinstance(r, str) for r in c["relations"]), "relations")
+    need(isinstance(c.get("common", {}), dict), "common")
+    within = c.get("within")
+    if within is not None:
+        need(depth < 3 and 1 <= len(within) <= 1024, "within")
+        for inner in within:
+            if inner is not None:
+                check_certificate(inner, depth + 1)
+
+
+def check_certificates(header, trailer):
+    claims, proof = header.get("certificates"), trailer.get("certificates")
+    for found in (claims, proof):
+        need(found is None or (isinstance(found, list) and 1 <= len(found) <= 1024), "certificates")
+    for c in claims or []:
+        check_certificate(c, 0)
+    for c in proof or []:
+        if c is not None:
+            check_certificate(c, 0)
+    raw = [pack(c) for c in proof or []]
+    need(raw == sorted(set(raw)), "certificates not sorted, each once")
+    need(proof is None or any(c is not None for c in proof), "nil alone")
+    need(all(pack(c) in raw for c in claims or []), "a claim that is not confirmed")
+
+
 def check_trailer(trailer, header, header_bytes, hasher, records, size):
     need(trailer["records"] == records and trailer["bytes"] == size, "records or bytes")
     need(trailer["digest"] == hasher.digest(), "digest of the records")
@@ -108,6 +136,7 @@ def check_trailer(trailer, header, header_bytes, hasher, records, size):
     c = trailer["counts"]
     need(c["read"] + c["created"] == c["written"] + sum(c["dropped"].values()), "counts")
     check_history(header, trailer)
+    check_certificates(header, trailer)
 
 
 def check_header(header, first):

@@ -4,6 +4,7 @@
 #include "model/nf4.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/content.h"
+#include "tools/cli/leak.h"
 #include "tools/cli/model_history.h"
 #include "tools/cli/provenance.h"
 
@@ -25,7 +26,7 @@ typedef struct finding {
     const char *kind;
     uint64_t records, bytes;
     ft_digest digest;
-    ft_buf history;              /* JSON array or text lines */
+    ft_buf history, certificates;    /* JSON arrays or text lines */
 } finding;
 
 static int check_records(ft_reader *r, ft_err *e)
@@ -49,6 +50,13 @@ static int check_records(ft_reader *r, ft_err *e)
     return rc;
 }
 
+static void put_certificates(finding *f, ft_mp array)
+{
+    if (array.n)
+        cli_certificates_put(&f->certificates, array, cli_json());
+    cli_check(ft_buf_check(&f->certificates, cli_err()));
+}
+
 static int check_stream(ft_in *in, finding *f, ft_err *e)
 {
     ft_reader *r = NULL;
@@ -65,6 +73,7 @@ static int check_stream(ft_in *in, finding *f, ft_err *e)
         f->digest = ft_reader_digest(r);
         if (show_history)
             cli_history_put(&f->history, ft_reader_history(r), cli_json());
+        put_certificates(f, ft_reader_certificates(r));
         rc = ft_buf_check(&f->history, e);
     }
     ft_reader_free(&r);
@@ -74,11 +83,13 @@ static int check_stream(ft_in *in, finding *f, ft_err *e)
 static int check_gguf(const char *path, finding *f, ft_err *e)
 {
     ft_gguf *g = NULL;
-    ft_mp history = {NULL, 0};
+    ft_mp history = {NULL, 0}, certificates = {NULL, 0};
     ft_digest source;
     int rc = ft_gguf_open(&g, path, e);
     if (rc == 0)
         rc = cli_model_history(g, &history, e);
+    if (rc == 0)
+        rc = cli_model_certificates(g, &certificates, e);
     if (rc == 0) {
         f->digest = ft_gguf_digest(g);
         rc = ft_nf4_file(g, &f->digest, &source, e);
@@ -92,6 +103,7 @@ static int check_gguf(const char *path, finding *f, ft_err *e)
         f->bytes += ft_gguf_tensor_at(g, i)->bytes;
     if (show_history)
         cli_history_put(&f->history, history, cli_json());
+    put_certificates(f, certificates);
     ft_gguf_free(&g);
     return ft_buf_check(&f->history, e);
 }
@@ -126,6 +138,8 @@ static void print_text(const char *path, const finding *f, int rc)
         ft_digest_hex(&f->digest, hex);
     cli_print("%s\t%s\t%llu\t%llu\t%s\t%s\n", path, f->kind, (unsigned long long)f->records,
               (unsigned long long)f->bytes, hex, rc == 0 ? "ok" : "bad");
+    if (f->certificates.n)
+        cli_print("%.*s", (int)f->certificates.n, (const char *)f->certificates.p);
     if (f->history.n)
         cli_print("%.*s", (int)f->history.n, (const char *)f->history.p);
 }
@@ -140,6 +154,10 @@ static void print_json(const char *path, const finding *f, int rc)
                    (unsigned long long)f->records, (unsigned long long)f->bytes);
     if (rc == 0) {
         ft_buf_add_fmt(&b, ",\"digest\":\"%s\",\"ok\":true", ft_digest_hex(&f->digest, hex));
+        if (f->certificates.n) {
+            ft_buf_add_str(&b, ",\"certificates\":");
+            ft_buf_add(&b, f->certificates.p, f->certificates.n);
+        }
         if (f->history.n) {
             ft_buf_add_str(&b, ",\"history\":");
             ft_buf_add(&b, f->history.p, f->history.n);
@@ -167,6 +185,7 @@ static int report(const char *path)
         fprintf(stderr, "%s: %s\n", tool.name, cli_err()->text);
     ft_err_set(cli_err(), FT_OK, "%s", "");
     ft_buf_free(&f.history);
+    ft_buf_free(&f.certificates);
     return status;
 }
 

@@ -2,16 +2,20 @@
 #include "data/json.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/evaluate.h"
+#include "tools/cli/leak.h"
 #include "tools/cli/load.h"
 #include "train/adapter.h"
 
 #include <math.h>
 
 static const char *scores_path, *compute = "auto";
+static int allow_leak;
 
 static const cli_option options[] = {
     {"compute", 0, CLI_CHOICE, &compute, "f32|bf16|int8|auto", 0, 0, 0,
      "what products are computed in"},
+    {"allow-leak", 0, CLI_FLAG, &allow_leak, NULL, 0, 0, 0,
+     "measure on the part of a split that was trained on, or on augmented examples"},
     {"scores", 0, CLI_TEXT, &scores_path, "FILE", 0, 0, 0,
      "write {id, loss, targets} of each example as a JSON line"},
     {0}};
@@ -36,7 +40,7 @@ static void check_template(const ft_reader *in, const ft_reader *adapter)
     cli_fail();
 }
 
-static ft_lora *read_adapter(ft_model *m, const ft_reader *in)
+static ft_lora *read_adapter(ft_model *m, const ft_reader *in, cli_leak *trained)
 {
     ft_lora *l = NULL;
     ft_reader *adapter = NULL;
@@ -45,6 +49,7 @@ static ft_lora *read_adapter(ft_model *m, const ft_reader *in)
     if (warning)
         cli_warn("%s: %s", cli_adapter(), warning);
     check_template(in, adapter);
+    cli_leak_add_reader(trained, adapter);
     ft_reader_free(&adapter);
     return l;
 }
@@ -81,17 +86,24 @@ int main(int argc, char **argv)
     ft_lora *l = NULL;
     ft_reader *in;
     ft_out *scores = NULL;
+    cli_leak trained = {0};
+    const char *trained_name;
     cli_evaluation r;
     cli_begin(&tool, argc, argv);
     cli_check(ft_model_open(&m, cli_model(), cli_err()));
     tok = cli_tokenizer_of(m->gguf);
     in = cli_reader(cli_input(), FT_KIND_PACKED);
     cli_check_tokenizer(in, tok);
+    cli_leak_add_model(&trained, m->gguf);
     if (cli_adapter())
-        l = read_adapter(m, in);
+        l = read_adapter(m, in, &trained);
+    trained_name = cli_adapter() ? cli_adapter() : cli_model();
+    cli_leak_check_claims(&trained, trained_name, in, allow_leak);
     if (scores_path)
         cli_check(ft_out_open(&scores, scores_path, cli_err()));
-    cli_evaluate(in, m, l, ft_compute_by_name(compute), tok, scores, &r);
+    cli_evaluate(in, m, l, ft_compute_by_name(compute), tok, scores, allow_leak, &r);
+    cli_leak_check(&trained, trained_name, in, allow_leak);
+    cli_leak_free(&trained);
     print_result(&r);
     if (scores)
         cli_check(ft_out_commit(&scores, cli_err()));

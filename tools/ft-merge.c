@@ -1,6 +1,7 @@
 /* ft-merge: an adapter and its base in, one model out. */
 #include "infer/merge.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/leak.h"
 #include "tools/cli/model_history.h"
 #include "train/adapter.h"
 
@@ -58,7 +59,8 @@ int main(int argc, char **argv)
     ft_lora *lora = NULL;
     ft_reader *reader = NULL;
     const char *warning = NULL, *adapter;
-    ft_buf history = {0};
+    ft_buf history = {0}, certificates = {0};
+    cli_leak trained = {0};
     cli_begin(&tool, argc, argv);
     adapter = cli_adapter() ? cli_adapter() : "-";
     ft_type type = ft_type_info_by_name(type_name)->type;
@@ -69,7 +71,10 @@ int main(int argc, char **argv)
     cli_put_model_history(model->gguf, &model->digest, reader, &history);
 
     ft_out *out = open_output();
-    ft_merge_options o = {type, {history.p, history.n}};
+    cli_leak_add_model(&trained, model->gguf);
+    cli_leak_add_reader(&trained, reader);
+    cli_leak_put(&trained, &certificates);
+    ft_merge_options o = {type, {history.p, history.n}, {certificates.p, certificates.n}};
     cli_check(ft_merge_write(model, lora, &o, out, cli_pool(), cli_err()));
     cli_result_text("type", type_name);
     cli_result_count("bytes", ft_out_bytes(out));
@@ -78,6 +83,8 @@ int main(int argc, char **argv)
     cli_check(ft_out_commit(&out, cli_err()));
 
     ft_buf_free(&history);
+    ft_buf_free(&certificates);
+    cli_leak_free(&trained);
     ft_reader_free(&reader);
     ft_lora_free(&lora);
     ft_model_free(&model);

@@ -3,6 +3,7 @@
 #include "model/nf4.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/evaluate.h"
+#include "tools/cli/leak.h"
 #include "tools/cli/load.h"
 #include "tools/cli/model_history.h"
 
@@ -76,7 +77,7 @@ static double loss_of(const ft_model *m)
     ft_reader *in = cli_reader(eval_path, FT_KIND_PACKED);
     cli_evaluation r;
     cli_check_tokenizer(in, tok);
-    cli_evaluate(in, m, NULL, FT_COMPUTE_F32, tok, NULL, &r);
+    cli_evaluate(in, m, NULL, FT_COMPUTE_F32, tok, NULL, 1, &r);
     ft_reader_free(&in);
     ft_tokenizer_free(&tok);
     return cli_evaluation_loss(&r);
@@ -104,18 +105,37 @@ static uint64_t tensor_bytes(const ft_model *m)
     return n;
 }
 
-static int add_history(const void *ctx, ft_gguf_writer *w, ft_err *e)
+/* What the new file says of itself: bytes of keys, n = 0 for none. */
+typedef struct metadata {
+    ft_buf history, certificates;
+} metadata;
+
+static int add_keys(const void *ctx, ft_gguf_writer *w, ft_err *e)
 {
-    const ft_buf *history = ctx;
-    return history->n ? ft_gguf_writer_bytes(w, "ft.history", history->p, history->n, e) : 0;
+    const metadata *d = ctx;
+    int rc = 0;
+    if (d->history.n)
+        rc = ft_gguf_writer_bytes(w, "ft.history", d->history.p, d->history.n, e);
+    if (rc == 0 && d->certificates.n)
+        rc = ft_gguf_writer_bytes(w, "ft.certificates", d->certificates.p, d->certificates.n, e);
+    return rc;
+}
+
+static void put_metadata(metadata *d, const ft_model *m)
+{
+    cli_leak trained = {0};
+    cli_put_model_history(m->gguf, &m->digest, NULL, &d->history);
+    cli_leak_add_model(&trained, m->gguf);
+    cli_leak_put(&trained, &d->certificates);
+    cli_leak_free(&trained);
 }
 
 int main(int argc, char **argv)
 {
     ft_model *m = NULL;
-    ft_buf history = {0};
+    metadata about = {{0}, {0}};
     double loss_before = 0;
-    ft_convert_extra extra = {.add_keys = add_history, .ctx = &history};
+    ft_convert_extra extra = {.add_keys = add_keys, .ctx = &about};
     cli_begin(&tool, argc, argv);
     ft_type type = ft_type_info_by_name(type_name)->type;
     cli_check(ft_model_open(&m, cli_model(), cli_err()));
@@ -125,7 +145,7 @@ int main(int argc, char **argv)
         loss_before = loss_of(m);
     if (type == FT_NF4)
         cli_check(ft_model_to_nf4(m, cli_pool(), cli_err()));
-    cli_put_model_history(m->gguf, &m->digest, NULL, &history);
+    put_metadata(&about, m);
     cli_check(ft_convert_write(m, type, &extra, out, cli_pool(), cli_err()));
     cli_result_text("type", type_name);
     cli_result_count("tensor_bytes_before", tensor_bytes(m));
@@ -133,7 +153,8 @@ int main(int argc, char **argv)
     if (eval_path)
         report_loss(loss_before, out);
     cli_check(ft_out_commit(&out, cli_err()));
-    ft_buf_free(&history);
+    ft_buf_free(&about.history);
+    ft_buf_free(&about.certificates);
     ft_model_free(&m);
     return cli_end();
 }

@@ -43,13 +43,14 @@ typedef struct job {
 /* The fields that go along: a map of those that the record has. */
 static void put_carried(ft_buf *b, ft_mp record)
 {
-    static const char *const names[] = {"group", "label", "source", "weight"};
+    static const char *const names[] = {"aug", "group", "label", "source", "weight"};
+    enum { N = sizeof names / sizeof *names };
     ft_mp v;
     size_t n = 0;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < N; i++)
         n += (size_t)ft_mp_get(record, names[i], &v);
     ft_mp_put_map(b, n);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < N; i++)
         if (ft_mp_get(record, names[i], &v)) {
             ft_mp_put_cstr(b, names[i]);
             ft_mp_put_raw(b, v);

@@ -2,6 +2,7 @@
  * and the output is opened before it, so that nothing is trained that could not be kept. */
 #include "base/mem.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/leak.h"
 #include "tools/cli/load.h"
 #include "tools/cli/train_adapter.h"
 #include "tools/cli/train_checkpoints.h"
@@ -21,7 +22,7 @@ static uint64_t rank = 16;
 static double alpha = 32, dropout = 0;
 static const char *targets = "all", *val_path, *log_path, *base = "file";
 static const char *compute = "auto", *recompute = "none";
-static int no_shuffle, no_share, plan_only;
+static int no_shuffle, no_share, plan_only, allow_leak;
 static cli_checkpoints saved = {.every = 50};
 static ft_train_config cfg = {.lr = 2e-4, .warmup = 0.03, .decay = 0.01, .clip = 1, .batch = 16,
                               .epochs = 1, .spike = 10};
@@ -52,6 +53,8 @@ static const cli_option options[] = {
      "packed stream to validate on; the best adapter is kept"},
     {"val-every", 0, CLI_COUNT, &cfg.val_every, "STEPS", 0, 1e9, CLI_PAYLOAD,
      "validate so often, and at the end; 0: only then"},
+    {"allow-leak", 0, CLI_FLAG, &allow_leak, 0, 0, 0, CLI_PAYLOAD,
+     "validate on the part of a split that is trained on, or on augmented examples"},
     {"compute", 0, CLI_CHOICE, &compute, "f32|bf16|int8|auto", 0, 0, CLI_PAYLOAD,
      "what products are computed in"},
     {"recompute", 0, CLI_CHOICE, &recompute, "none|attention|full", 0, 0, 0,
@@ -183,6 +186,20 @@ static void begin(run *r)
     cli_checkpoints_begin(&saved, r->trainer, &r->log, log_path);
 }
 
+/* Reads all data, and refuses to validate on what is trained on. */
+static void read_data(run *r)
+{
+    cli_leak trained = {0};
+    r->train = cli_packed_read(r->in, r->model, 0);
+    if (!val_path)
+        return;
+    r->val = cli_packed_read(r->val_in, r->model, !allow_leak);
+    cli_leak_add_model(&trained, r->model->gguf);
+    cli_leak_add_reader(&trained, r->in);
+    cli_leak_check(&trained, ft_reader_name(r->in), r->val_in, allow_leak);
+    cli_leak_free(&trained);
+}
+
 static void write_adapter(run *r, ft_writer *out)
 {
     cli_adapter_output a = {r->lora, r->model, ft_trainer_params(r->trainer), r->in, r->val_in,
@@ -235,9 +252,7 @@ int main(int argc, char **argv)
     }
     if (log_path && !plan_only && !saved.resume)
         cli_train_log_begin(&r.log, log_path);
-    r.train = cli_packed_read(r.in, r.model);
-    if (val_path)
-        r.val = cli_packed_read(r.val_in, r.model);
+    read_data(&r);
     cli_check(ft_train_plan_for(r.model, r.lora, r.train, r.val, &cfg,
                                 ft_pool_threads(cli_pool()), &plan, cli_err()));
     cli_plan_check(&plan, cfg.memory);

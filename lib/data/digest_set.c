@@ -125,6 +125,11 @@ int ft_digest_set_add(ft_digest_set *s, const ft_digest *key, uint64_t *number, 
     return 0;
 }
 
+void ft_digest_set_bound(ft_digest_set *s, uint64_t bytes_max)
+{
+    s->bytes_max = bytes_max;
+}
+
 int ft_digest_set_find(const ft_digest_set *s, const ft_digest *key, uint64_t *number)
 {
     size_t at = find_slot(s, key);

@@ -39,6 +39,9 @@ int ft_digest_set_find(const ft_digest_set *s, const ft_digest *key, uint64_t *n
 /* Returns: whether a digest that is not in the set would pass the bound. */
 int ft_digest_set_is_full(const ft_digest_set *s);
 
+/* Another bound from now on, for callers that share one with other things; 0: none. */
+void ft_digest_set_bound(ft_digest_set *s, uint64_t bytes_max);
+
 uint64_t ft_digest_set_count(const ft_digest_set *s);
 uint64_t ft_digest_set_bytes(const ft_digest_set *s);      /* held now */
 

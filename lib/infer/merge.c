@@ -65,7 +65,7 @@ static void merge_weights(const void *ctx, const ft_tensor *t, size_t from, floa
 static int add_keys(const void *ctx, ft_gguf_writer *w, ft_err *e)
 {
     const struct merger *g = ctx;
-    ft_slice history = g->options->history;
+    ft_slice history = g->options->history, certificates = g->options->certificates;
     char digest[33];
     int rc = ft_gguf_writer_string(w, "ft.base_digest", ft_digest_hex(&g->m->digest, digest),
                                    sizeof digest - 1, e);
@@ -74,6 +74,8 @@ static int add_keys(const void *ctx, ft_gguf_writer *w, ft_err *e)
                                    strlen(g->m->transform), e);
     if (rc == 0 && history.n)
         rc = ft_gguf_writer_bytes(w, "ft.history", history.p, history.n, e);
+    if (rc == 0 && certificates.n)
+        rc = ft_gguf_writer_bytes(w, "ft.certificates", certificates.p, certificates.n, e);
     return rc;
 }
 

@@ -18,6 +18,7 @@
 typedef struct ft_merge_options {
     ft_type type;             /* FT_F32, FT_F16 or FT_BF16: of all matrices                */
     ft_slice history;         /* bytes for the key ft.history; n = 0: none                 */
+    ft_slice certificates;    /* the same for ft.certificates                              */
 } ft_merge_options;
 
 /* Writes the merged model. Matrices get options->type, vectors FT_F32. B A is summed in double over

@@ -49,6 +49,7 @@ void ft_header_put(ft_buf *b, const ft_header *h)
     pairs += !ft_digest_is_zero(&h->tokenizer);
     pairs += !ft_digest_is_zero(&h->template_);
     pairs += h->extra.n != 0;
+    pairs += h->certificates.n != 0;
     ft_mp_put_map(b, pairs);
     ft_mp_put_cstr(b, "magic");
     ft_mp_put_cstr(b, FT_STREAM_MAGIC);
@@ -63,6 +64,10 @@ void ft_header_put(ft_buf *b, const ft_header *h)
     if (h->extra.n) {
         ft_mp_put_cstr(b, "extra");
         ft_mp_put_raw(b, h->extra);
+    }
+    if (h->certificates.n) {
+        ft_mp_put_cstr(b, "certificates");
+        ft_mp_put_raw(b, h->certificates);
     }
 }
 
@@ -139,5 +144,9 @@ int ft_header_parse(ft_mp map, ft_header *h, ft_slice *tool, ft_slice *version, 
         return ft_err_set(e, FT_ERR_DATA, "header's tokenizer or template is no digest");
     if (!get_map(map, "extra", &h->extra))
         return ft_err_set(e, FT_ERR_DATA, "header's extra is no map");
+    if (!ft_mp_get(map, "certificates", &h->certificates))
+        h->certificates = (ft_mp){0};
+    else if (ft_claims_check(h->certificates, e) < 0)
+        return ft_err_wrap(e, "header");
     return 0;
 }

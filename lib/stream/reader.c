@@ -57,6 +57,8 @@ struct ft_reader {
     ft_history *graph;
     int has_history;
     ft_buf history;
+    ft_certificate_set certificates;
+    ft_buf proof;
     int verified;
     ft_err failed;             /* said again by each later call */
 };
@@ -308,10 +310,18 @@ static int merge_history(ft_reader *r, ft_mp trailer)
     return ft_history_merge_own(r->graph, array, &own, &r->failed);
 }
 
+static int merge_certificates(ft_reader *r, ft_mp trailer)
+{
+    ft_mp array;
+    int rc = ft_trailer_certificates(trailer, &r->this_header, &array, &r->failed);
+    return rc < 0 ? rc : ft_certificate_set_add(&r->certificates, array, &r->failed);
+}
+
 static int end_stream(ft_reader *r, ft_mp map)
 {
     r->totals.digest = ft_hasher_digest(r->stream_no > 1 ? r->this : r->all);
-    if (ft_trailer_check(map, &r->totals, &r->failed) < 0 || merge_history(r, map) < 0)
+    if (ft_trailer_check(map, &r->totals, &r->failed) < 0 || merge_history(r, map) < 0 ||
+        merge_certificates(r, map) < 0)
         return in_frame(r);
     r->expect = WANT_NEXT_STREAM;
     return 0;
@@ -388,6 +398,9 @@ static int end_of_frames(ft_reader *r)
                           "records (no trailer)" : "%s: truncated after %llu records (the input "
                           "is empty)", r->name, n);
     if (r->has_history && ft_history_put(r->graph, &r->history, &r->failed) < 0)
+        return r->failed.code;
+    ft_certificate_set_put(&r->certificates, &r->proof);
+    if (ft_buf_check(&r->proof, &r->failed) < 0)
         return r->failed.code;
     r->verified = 1;
     return FT_EOS;
@@ -552,6 +565,8 @@ void ft_reader_free(ft_reader **rp)
     ft_buf_free(&r->header_map);
     ft_buf_free(&r->this_map);
     ft_buf_free(&r->history);
+    ft_buf_free(&r->proof);
+    ft_certificate_set_free(&r->certificates);
     ft_hasher_free(&r->all);
     ft_hasher_free(&r->this);
     ft_history_free(&r->graph);
@@ -600,6 +615,11 @@ ft_digest ft_reader_digest(const ft_reader *r)
 ft_mp ft_reader_history(const ft_reader *r)
 {
     return (ft_mp){r->history.p, r->history.n};
+}
+
+ft_mp ft_reader_certificates(const ft_reader *r)
+{
+    return (ft_mp){r->proof.p, r->proof.n};
 }
 
 const ft_history *ft_reader_graph(const ft_reader *r)

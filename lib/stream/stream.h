@@ -61,6 +61,7 @@ typedef struct ft_header {
     ft_digest tokenizer;       /* all zero: not said (kind text)                             */
     ft_digest template_;       /* chat template; all zero: none                              */
     ft_mp extra;               /* map of kind-specific facts (adapter configuration …); n = 0 */
+    ft_mp certificates;        /* claims: which parts of splits this is from; n = 0: none      */
 } ft_header;
 
 /* ---- reading ---- */
@@ -94,6 +95,10 @@ ft_digest ft_reader_digest(const ft_reader *r);
  * one. Owned by the reader. */
 ft_mp ft_reader_history(const ft_reader *r);
 
+/* After FT_EOS: the certificates of all streams, a msgpack array (see certificate.h); n = 0 when no
+ * stream had one. Owned by the reader. Before, there are the claims in the header. */
+ft_mp ft_reader_certificates(const ft_reader *r);
+
 void ft_reader_free(ft_reader **r);                  /* closes the input; accepts NULL */
 
 /* ---- writing ---- */
@@ -111,8 +116,12 @@ int ft_writer_open(ft_writer **w, ft_out *out, const ft_header *h, const ft_writ
                    ft_pool *pool, ft_err *e) FT_MUST_CHECK;
 
 /* Says that what is written depends on r, whose trailer must have been verified before finish,
- * and whose history goes into this one's. r must outlive the writer. At most 16. */
+ * and whose history and certificates go into this one's. r must outlive the writer. At most 16. */
 int ft_writer_derive(ft_writer *w, const ft_reader *r, ft_err *e) FT_MUST_CHECK;
+
+/* The same for what leaves no record in this stream (validation data), or is certified anew by the
+ * header (parts of a split): its certificates do not go along. */
+int ft_writer_derive_apart(ft_writer *w, const ft_reader *r, ft_err *e) FT_MUST_CHECK;
 
 /* Names an input that is no stream (a JSONL file, a model), by role ("jsonl", "model") and
  * digest, for the history. */

@@ -3,6 +3,7 @@
 #ifndef FT_STREAM_INTERNAL_H
 #define FT_STREAM_INTERNAL_H
 
+#include "stream/certificate.h"
 #include "stream/history.h"
 #include "stream/stream.h"
 
@@ -45,8 +46,13 @@ int ft_header_parse(ft_mp map, ft_header *out, ft_slice *tool, ft_slice *version
 int ft_digest_get(ft_mp map, const char *key, ft_digest *d);
 
 /* Appends the trailer map; h = NULL: no history. */
-int ft_trailer_put(ft_buf *b, const ft_totals *t, const ft_counts *c, const ft_history *h,
+int ft_trailer_put(ft_buf *b, const ft_totals *t, const ft_counts *c,
+                   const ft_certificate_set *certificates, const ft_history *h,
                    ft_err *e) FT_MUST_CHECK;
+
+/* Finds the certificates of a trailer (n = 0: none) and compares them with the header's claims.
+ * Errors: FT_ERR_DATA. */
+int ft_trailer_certificates(ft_mp map, const ft_header *h, ft_mp *array, ft_err *e) FT_MUST_CHECK;
 
 /* Compares a trailer map with what was read, and its counts among themselves. Errors: FT_ERR_DATA
  * naming the field. */

@@ -53,10 +53,10 @@ static void put_counts(ft_buf *b, const ft_counts *c)
         put_uint(b, c->dropped[i].reason, c->dropped[i].n);
 }
 
-int ft_trailer_put(ft_buf *b, const ft_totals *t, const ft_counts *c, const ft_history *h,
-                   ft_err *e)
+int ft_trailer_put(ft_buf *b, const ft_totals *t, const ft_counts *c,
+                   const ft_certificate_set *certificates, const ft_history *h, ft_err *e)
 {
-    ft_mp_put_map(b, h ? 6 : 5);
+    ft_mp_put_map(b, 5 + (size_t)(certificates->some != 0) + (h != NULL));
     put_uint(b, "records", t->records);
     put_uint(b, "bytes", t->bytes);
     ft_mp_put_cstr(b, "digest");
@@ -64,6 +64,10 @@ int ft_trailer_put(ft_buf *b, const ft_totals *t, const ft_counts *c, const ft_h
     ft_mp_put_cstr(b, "header");
     ft_mp_put_bin(b, t->header.b, sizeof t->header.b);
     put_counts(b, c);
+    if (certificates->some) {
+        ft_mp_put_cstr(b, "certificates");
+        ft_certificate_set_put(certificates, b);
+    }
     if (!h)
         return ft_buf_check(b, e);
     ft_mp_put_cstr(b, "history");
@@ -127,4 +131,16 @@ int ft_trailer_check(ft_mp map, const ft_totals *t, ft_err *e)
     if (rc == 0)
         rc = same_digest(map, "digest", "record bytes", &t->digest, e);
     return rc < 0 ? rc : check_counts(map, e);
+}
+
+int ft_trailer_certificates(ft_mp map, const ft_header *h, ft_mp *array, ft_err *e)
+{
+    if (!ft_mp_get(map, "certificates", array))
+        *array = (ft_mp){0};
+    else if (ft_certificates_check(*array, e) < 0)
+        return ft_err_wrap(e, "trailer");
+    if (!ft_certificates_confirm(*array, h->certificates))
+        return ft_err_set(e, FT_ERR_DATA, "the trailer does not confirm the certificates that the "
+                          "header claims");
+    return 0;
 }

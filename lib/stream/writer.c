@@ -31,7 +31,9 @@ struct ft_writer {
     ft_totals totals;
     ft_history *history;
     const ft_reader *readers[READERS_MAX];
+    int apart[READERS_MAX];      /* its certificates do not go along */
     size_t n_readers;
+    ft_certificate_set certificates;
     ft_err failed;               /* the first failure, said again by each later call */
 };
 
@@ -130,6 +132,7 @@ static void writer_free(ft_writer **wp)
     ft_buf_free(&w->header_map);
     ft_hasher_free(&w->hasher);
     ft_history_free(&w->history);
+    ft_certificate_set_free(&w->certificates);
     ft_free(w);
     *wp = NULL;
 }
@@ -231,6 +234,14 @@ int ft_writer_derive(ft_writer *w, const ft_reader *r, ft_err *e)
     return 0;
 }
 
+int ft_writer_derive_apart(ft_writer *w, const ft_reader *r, ft_err *e)
+{
+    int rc = ft_writer_derive(w, r, e);
+    if (rc == 0)
+        w->apart[w->n_readers - 1] = 1;
+    return rc;
+}
+
 int ft_writer_derive_file(ft_writer *w, const char *role, const ft_digest *d, ft_err *e)
 {
     return ft_history_add_file(w->history, role, d, e);
@@ -302,11 +313,26 @@ static int complete_history(ft_writer *w, ft_err *e)
                           h->has_seed ? &h->seed : NULL, w->totals.records, &w->totals.digest, e);
 }
 
+static int collect_certificates(ft_writer *w, ft_err *e)
+{
+    int rc = 0;
+    if (w->header.certificates.n)
+        rc = ft_certificate_set_add(&w->certificates, w->header.certificates, e);
+    for (size_t i = 0; rc == 0 && i < w->n_readers; i++)
+        if (!w->apart[i])
+            rc = ft_certificate_set_add(&w->certificates,
+                                        ft_reader_certificates(w->readers[i]), e);
+    return rc;
+}
+
 static int write_trailer(ft_writer *w, const ft_counts *c, ft_err *e)
 {
     struct slot *s;
     int rc;
     w->totals.digest = ft_hasher_digest(w->hasher);
+    rc = collect_certificates(w, e);
+    if (rc < 0)
+        return rc;
     if (!w->no_history) {
         rc = complete_history(w, e);
         if (rc < 0)
@@ -315,7 +341,8 @@ static int write_trailer(ft_writer *w, const ft_counts *c, ft_err *e)
     if (end_frame(w) < 0 || begin_frame(w, FT_FRAME_TRAILER) < 0)
         return ft_err_set(e, w->failed.code, "%s", w->failed.text);
     s = &w->slots[w->at];
-    rc = ft_trailer_put(&s->raw, &w->totals, c, w->no_history ? NULL : w->history, e);
+    rc = ft_trailer_put(&s->raw, &w->totals, c, &w->certificates,
+                        w->no_history ? NULL : w->history, e);
     if (rc < 0)
         return rc;
     if (s->raw.n - w->frame_start > FT_MAP_BYTES_MAX)

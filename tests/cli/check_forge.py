@@ -198,6 +198,101 @@ def first_node_lost(s):
     s.trailer["history"].pop(0)
 
 
+def certify(s, claims, proof):
+    if claims is not None:
+        s.header["certificates"] = claims
+    if proof is not None:
+        s.trailer["certificates"] = proof
+    s.seal()
+
+
+def certificate(part=0, **other):
+    return {"split": b"s" * 16, "part": part, "parts": 2, "relations": ["prompt"], **other}
+
+
+def in_order(*certificates):
+    return sorted(certificates, key=pack)
+
+
+@lie("-")
+def certified(s):
+    within = certificate(1, within=[certificate(), None])
+    certify(s, [within], in_order(certificate(1), within, None))
+
+
+@lie("certificates")
+def claim_not_confirmed(s):
+    certify(s, [certificate(1)], [certificate(0)])
+
+
+@lie("certificates")
+def claim_without_proof(s):
+    certify(s, [certificate()], None)
+
+
+@lie("sorted")
+def certificates_out_of_order(s):
+    certify(s, None, in_order(certificate(0), certificate(1))[::-1])
+
+
+@lie("sorted")
+def certificate_twice(s):
+    certify(s, None, [certificate(), certificate()])
+
+
+@lie("nil")
+def nil_alone(s):
+    certify(s, None, [None])
+
+
+@lie("no list")
+def no_certificates(s):
+    certify(s, None, [])
+
+
+@lie("no list")
+def too_many_certificates(s):
+    certify(s, None, in_order(*(certificate(split=i.to_bytes(16, "big")) for i in range(1025))))
+
+
+@lie("no map")
+def claim_of_nil(s):
+    certify(s, [None], [certificate()])
+
+
+@lie("below parts")
+def part_that_is_not_there(s):
+    certify(s, None, [certificate(2)])
+
+
+@lie("split")
+def split_of_fifteen_bytes(s):
+    certify(s, None, [certificate(split=b"s" * 15)])
+
+
+@lie("split")
+def split_that_is_text(s):
+    certify(s, None, [certificate(split="s" * 16)])
+
+
+@lie("relation")
+def relation_that_is_a_number(s):
+    certify(s, None, [certificate(relations=["prompt", 1])])
+
+
+@lie("common")
+def common_that_is_a_list(s):
+    certify(s, None, [certificate(common=[])])
+
+
+@lie("deeper")
+def within_too_deep(s):
+    c = certificate()
+    for _ in range(4):
+        c = certificate(within=[c])
+    certify(s, None, [c])
+
+
 @lie("history")
 def a_node_twice(s):
     s.trailer["history"].insert(0, s.trailer["history"][0])

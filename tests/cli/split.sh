@@ -125,8 +125,10 @@ echo '{"text":"a","site":[1]}' | to_stream >list.ft
 check_status 65 "a group that is a list is refused" ft-split -g site --to n1,n2 --ratio 1,1 list.ft
 check "with record and field" grep -q 'record 1 of list.ft: field site: .*plain value' stderr
 echo '{"prediction":"a","reference":"b"}' | to_stream >bad.ft
-check_status 65 "a record without a prompt is refused" ft-split --to n1,n2 --ratio 1,1 bad.ft
-check "with its number" grep -q 'record 1 of bad.ft: .*prompt' stderr
+check_status 0 "a record without a prompt is taken" ft-split --to p1,p2 --ratio 1,1 bad.ft
+echo '{"prompt":"a"}' | to_stream >bad.ft
+check_status 65 "a record that is no example is refused" ft-split --to n1,n2 --ratio 1,1 bad.ft
+check "with its number" grep -q 'record 1 of bad.ft: .*completion' stderr
 check_status 73 "a folder that is not there" ft-split --to n1,no/n2 --ratio 1,1 data.ft
 check "leaves nothing behind" test ! -e n1 -a ! -e n1.ft-tmp
 finish

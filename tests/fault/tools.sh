@@ -16,6 +16,7 @@ dedup-bound   | many.ft    | ft-dedup --memory 20K
 dedup-against | text.ft    | ft-dedup --against items.ft --mark --report out/leaks --run 3 --span 3
 dedup-repeats | text.ft    | ft-dedup --substring --min-bytes 16 --cut exact --report out/top
 split         | text.ft    | ft-split --group group --to out/a.ft,out/b.ft,out/c.ft --ratio 60,20,20
+split-more | text.ft | ft-split --stratify label --previous text.ft,text.ft --to out/a,out/b -r 6,4
 tokenize      | text.ft    | ft-tokenize -m toy.gguf
 tokenize-file | text.ft    | ft-tokenize -m toy.gguf -o out/tokens.ft
 pack          | tokens.ft  | ft-pack -l 256 --long cut

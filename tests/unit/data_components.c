@@ -94,39 +94,75 @@ static void check_all(ft_components *c, size_t n)
     assert_int_equal(ft_components_largest(c).rows, largest);
 }
 
+/* Ties the first n rows, whose keys are counted in a first pass. */
+static void check_rows(size_t n)
+{
+    ft_components *c = NULL;
+    ft_err e = {0};
+    ft_tie ties[ROWS];
+    memset(number_of, 0xff, sizeof number_of);
+    memset(ties, 0xff, sizeof ties);
+    assert_int_equal(ft_components_new(&c, 0, &e), 0);
+    assert_int_equal(ft_components_largest(c).rows, 0);
+    for (size_t i = 0; i < n; i++) {
+        ft_digest p = digest_of(prompt_of[i]), g = digest_of(group_of[i]);
+        uint32_t *key = ties[i].key;
+        assert_int_equal(ft_components_key(c, &p, FT_BY_PROMPT, &key[FT_TIE_PROMPT], &e), 0);
+        number_of[prompt_of[i]] = key[FT_TIE_PROMPT];
+        if (group_of[i] < 0)
+            continue;
+        assert_int_equal(ft_components_key(c, &g, FT_BY_GROUP, &key[FT_TIE_GROUP], &e), 0);
+        number_of[group_of[i]] = key[FT_TIE_GROUP];
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint32_t home, again;
+        assert_int_equal(ft_components_tie(c, &ties[i], &home, &e), 0);
+        assert_int_equal(ft_components_home(c, &ties[i], &again, &e), 0);
+        assert_int_equal(home, again);
+    }
+    spread_labels(n);
+    check_all(c, n);
+    ft_components_free(&c);
+    ft_components_free(&c);
+}
+
 static void test_against_labels(void **state)
 {
     static const uint64_t groups[] = {20, 90, 200};    /* few large components to many small */
     (void)state;
     for (uint32_t round = 0; round < 3; round++) {
-        ft_components *c = NULL;
-        ft_err e = {0};
-        memset(number_of, 0xff, sizeof number_of);
-        assert_int_equal(ft_components_new(&c, &e), 0);
-        assert_int_equal(ft_components_largest(c).rows, 0);
         for (size_t i = 0; i < ROWS; i++) {
-            ft_tie tie;
-            ft_digest p, g;
             prompt_of[i] = (int)ft_rng_below(1, FT_RNG_DATA, round, 2 * i, KEYS);
             group_of[i] = KEYS + (int)ft_rng_below(1, FT_RNG_DATA, round, 2 * i + 1,
                                                    2 * groups[round]);
             if (group_of[i] >= KEYS + (int)groups[round])
                 group_of[i] = -1;
-            p = digest_of(prompt_of[i]);
-            g = digest_of(group_of[i]);
-            assert_int_equal(ft_components_add(c, &p, group_of[i] < 0 ? NULL : &g, &tie, &e), 0);
-            number_of[prompt_of[i]] = tie.prompt;
-            assert_int_equal(tie.group == FT_NO_KEY, group_of[i] < 0);
-            if (group_of[i] >= 0)
-                number_of[group_of[i]] = tie.group;
-            if (i == 50 || i + 1 == ROWS) {
-                spread_labels(i + 1);
-                check_all(c, i + 1);
-            }
         }
-        ft_components_free(&c);
-        ft_components_free(&c);
+        check_rows(50);
+        check_rows(ROWS);
     }
+}
+
+/* The bound holds for keys and for what is charged beside them, and says its numbers. */
+static void test_bound(void **state)
+{
+    enum { BOUND = 100000 };
+    ft_components *c = NULL;
+    ft_err e = {0};
+    uint32_t number;
+    int rc = 0, i;
+    (void)state;
+    assert_int_equal(ft_components_new(&c, BOUND, &e), 0);
+    assert_int_equal(ft_components_charge(c, BOUND, &e), FT_ERR_NOMEM);
+    for (i = 0; i < 10000 && rc == 0; i++) {
+        ft_digest d = digest_of(i);
+        rc = ft_components_key(c, &d, FT_BY_PROMPT, &number, &e);
+        assert_true(ft_components_bytes(c) <= BOUND);
+    }
+    assert_int_equal(rc, FT_ERR_NOMEM);
+    assert_true(i > BOUND / 120);
+    assert_non_null(strstr(e.text, "100000"));
+    ft_components_free(&c);
 }
 
 /* Each part gets its share of many small components, within four standard deviations. */
@@ -167,6 +203,7 @@ static void test_oversized(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_labels),
+                                       cmocka_unit_test(test_bound),
                                        cmocka_unit_test(test_shares),
                                        cmocka_unit_test(test_oversized)};
     return cmocka_run_group_tests(tests, NULL, NULL);

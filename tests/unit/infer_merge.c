@@ -23,7 +23,8 @@ static const char history_bytes[] = "a history";
 static void merge(const ft_model *m, const ft_lora *l, ft_type type, unsigned threads,
                   const char *path)
 {
-    ft_merge_options o = {type, {(const uint8_t *)history_bytes, sizeof history_bytes - 1}};
+    ft_merge_options o = {type, {(const uint8_t *)history_bytes, sizeof history_bytes - 1},
+                          {NULL, 0}};
     ft_pool *pool = golden_pool(threads);
     ft_out *out = NULL;
     ft_err e;
@@ -141,7 +142,7 @@ static void test_refuses_what_does_not_fit(void **state)
 {
     ft_model *m = golden_model("toy");
     ft_lora *l = golden_lora(m, 4, 0.5);
-    ft_merge_options o = {FT_F16, {NULL, 0}};
+    ft_merge_options o = {FT_F16, {NULL, 0}, {NULL, 0}};
     ft_pool *pool = golden_pool(1);
     ft_out *out = NULL;
     float *b = ft_lora_b(l, l->params, 1, FT_O);

@@ -93,10 +93,15 @@ ft_reader *cli_reader(const char *path, ft_kind kind);
 /* h: kind and what the kind wants; tool, options and seed are filled in here. */
 ft_writer *cli_writer(const char *path, ft_header h);
 
+/* The same in two steps, for a header that is known only after all input was read. */
+ft_out *cli_writer_out(const char *path);
+ft_writer *cli_writer_on(ft_out *out, ft_header h);
+
 /* The options that change what is written, as the map that headers hold. */
 ft_mp cli_payload_options(void);
 
-/* A header for a stream derived from in: its tokenizer, template and extra are kept. */
+/* A header for a stream derived from in: its tokenizer, template, extra and
+ * claimed certificates are kept. */
 ft_header cli_header_from(const ft_reader *in, ft_kind kind);
 
 /* The next record: 1, or 0 at the verified end; fails otherwise. Shows progress. */

@@ -4,6 +4,7 @@
 #include "nn/transformer.h"
 #include "stream/rows.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/leak.h"
 #include "train/batch.h"
 
 #include <string.h>
@@ -121,7 +122,7 @@ static int add_segment(evaluator *v, const ft_segment *s, size_t record)
 }
 
 void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, enum ft_compute compute,
-                  const ft_tokenizer *tok, ft_out *scores, cli_evaluation *r)
+                  const ft_tokenizer *tok, ft_out *scores, int allow_leak, cli_evaluation *r)
 {
     evaluator v = {.m = m, .l = l, .compute = compute, .tok = tok, .scores = scores, .r = r};
     ft_mp record;
@@ -132,7 +133,8 @@ void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, enum ft_co
         ft_segment s;
         int rc = ft_row_begin(record, &it, &n, cli_err());
         while (rc == 0 && (rc = ft_row_next(&it, &s, cli_err())) == 0)
-            rc = add_segment(&v, &s, number);
+            if ((rc = cli_leak_check_segment(&s, allow_leak, cli_err())) == 0)
+                rc = add_segment(&v, &s, number);
         if (rc < 0) {
             ft_err_wrap(cli_err(), "record %zu of %s", number, ft_reader_name(in));
             cli_fail();

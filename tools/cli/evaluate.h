@@ -21,9 +21,10 @@ typedef struct cli_evaluation {
 
 /* Sums over the whole stream `in`, to its verified end. l: NULL for the base alone. tok: NULL:
  * bytes stay 0. scores: NULL, or receives a JSON line {"id", "loss", "targets"} for each example in
- * order: loss is its mean nats a target, null without targets. */
+ * order: loss is its mean nats a target, null without targets. allow_leak: augmented examples are
+ * accepted. */
 void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, enum ft_compute compute,
-                  const ft_tokenizer *tok, ft_out *scores, cli_evaluation *r);
+                  const ft_tokenizer *tok, ft_out *scores, int allow_leak, cli_evaluation *r);
 
 /* Nats a target token, each counted by its example's weight (1 unless the data say otherwise);
  * fails when there are none. */

@@ -36,23 +36,33 @@ ft_mp cli_payload_options(void)
     return (ft_mp){cli.options.p, cli.options.n};
 }
 
-ft_writer *cli_writer(const char *path, ft_header h)
+ft_out *cli_writer_out(const char *path)
 {
     ft_out *out = NULL;
-    ft_writer *w = NULL;
-    ft_writer_options o = {(int)cli.level, cli.no_history};
     cli_check(ft_out_open(&out, path, &cli.err));
     if (ft_out_is_tty(out)) {
         ft_out_abandon(&out);
         cli_usage_error("standard output is a terminal, and the output is binary; "
                         "use -o FILE, a pipe, or ft-cat");
     }
+    return out;
+}
+
+ft_writer *cli_writer_on(ft_out *out, ft_header h)
+{
+    ft_writer *w = NULL;
+    ft_writer_options o = {(int)cli.level, cli.no_history};
     h.tool = cli.tool->name;
     h.options = cli_payload_options();
     h.has_seed = (cli.tool->shared & CLI_SEED) != 0;
     h.seed = cli.seed;
     cli_check(ft_writer_open(&w, out, &h, &o, cli_pool(), &cli.err));
     return w;
+}
+
+ft_writer *cli_writer(const char *path, ft_header h)
+{
+    return cli_writer_on(cli_writer_out(path), h);
 }
 
 int cli_next(ft_reader *in, ft_mp *record)

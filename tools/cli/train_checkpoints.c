@@ -82,7 +82,7 @@ static int write_stream(const cli_checkpoints *c, const ft_train_state *s, ft_wr
     ft_counts counts = {0};
     int rc = ft_writer_derive(w, c->in, e);
     if (rc == 0 && c->val_in)
-        rc = ft_writer_derive(w, c->val_in, e);
+        rc = ft_writer_derive_apart(w, c->val_in, e);
     if (rc == 0)
         rc = ft_writer_derive_file(w, "model", &c->run.model, e);
     if (rc == 0)
