@@ -3,18 +3,22 @@
 #include "data/digest_set.h"
 #include "data/example.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/dedup_near.h"
 
 #include <string.h>
 
 static const char *key_name = "all";
+static dedup_near near = DEDUP_NEAR_DEFAULTS;
 static const cli_option options[] = {
     {"key", 'k', CLI_CHOICE, &key_name, "prompt|response|all", 0, 0, CLI_PAYLOAD,
      "the part by which examples are compared"},
+    DEDUP_NEAR_OPTIONS(near),
     {0}};
 static const cli_tool tool = {
     "ft-dedup", "drop examples that were there before", "[options] [FILE]",
     "  ft-import < chats.jsonl | ft-dedup | ft-split --to train.ft,test.ft --ratio 90,10\n"
-    "  cat a.ft b.ft | ft-dedup --key prompt -o one-answer-each.ft",
+    "  cat a.ft b.ft | ft-dedup --key prompt -o one-answer-each.ft\n"
+    "  ft-dedup --near --pairs gone.jsonl all.ft | ft-split --to a.ft,b.ft --ratio 90,10",
     "ft-import(1), ft-split(1), ft-check(1)", CLI_FILTER | CLI_MEMORY, 1, options};
 
 static enum ft_part part_of_key(void)
@@ -53,6 +57,9 @@ int main(int argc, char **argv)
     ft_buf scratch[2] = {{0}, {0}};
     ft_mp record;
     cli_begin(&tool, argc, argv);
+    dedup_near_check(&near);
+    if (near.on)
+        return dedup_near_run(&near, part_of_key());
     if (ft_digest_set_new(&seen, cli_memory(), cli_err()) < 0) {
         ft_err_wrap(cli_err(), "--memory");
         cli_fail();
