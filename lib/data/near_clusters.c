@@ -23,6 +23,7 @@ typedef struct worker {
 typedef struct state {
     ft_near_decision d;                    /* d.kept == NOBODY: stays so far */
     ft_buf alike;                          /* rows (uint32_t) to be joined with it */
+    int cut;                               /* there were more candidates */
 } state;
 
 struct ft_near_clusters {
@@ -214,18 +215,16 @@ static void compare_before(void *ctx, size_t task, unsigned number)
     const uint32_t *entry = c->entry + task * c->rule.bands;
     const uint32_t *links = links_of(c, c->from + task);
     size_t kept;
-    int cut = 0;
     w->n = 0;
     for (size_t b = 0; b < c->rule.bands && w->err.code == 0; b++)
         if (entry[b])
-            cut |= add_band(c, w, kept_up_to(c, entry[b], b), b, 0) > 0;
+            s->cut |= add_band(c, w, kept_up_to(c, entry[b], b), b, 0) > 0;
     order_rows(w, 0);
     kept = w->n;
     for (size_t b = 0; b < c->rule.bands && w->err.code == 0; b++)
         if (links[b] && links[b] <= c->from && !c->stays[links[b] - 1])
             (void)add_row(w, links[b] - 1);
     order_rows(w, kept);
-    w->counts.cut += (uint64_t)cut;
     if (w->err.code == 0 && w->n)
         (void)compare_all(c, w, s, kept);
 }
@@ -236,10 +235,11 @@ static int compare_within(ft_near_clusters *c, worker *w, state *s)
     uint32_t *links = links_of(c, s->d.row);
     size_t kept;
     w->n = 0;
-    for (size_t b = 0; b < c->rule.bands; b++)
-        if (links[b] > c->from &&
-            add_band(c, w, kept_up_to(c, links[b], b), b, c->from) < 0)
-            return FT_ERR_NOMEM;
+    for (size_t b = 0; b < c->rule.bands && w->err.code == 0; b++)
+        if (links[b] > c->from)
+            s->cut |= add_band(c, w, kept_up_to(c, links[b], b), b, c->from) > 0;
+    if (w->err.code < 0)
+        return w->err.code;
     order_rows(w, 0);
     kept = w->n;
     for (size_t b = 0; b < c->rule.bands; b++)
@@ -258,6 +258,7 @@ static void settle(ft_near_clusters *c, state *s)
         memcpy(&other, s->alike.p + i, sizeof other);
         join(c, row, other);
     }
+    c->counts.cut += (uint64_t)s->cut;
     c->stays[row] = s->d.kept == NOBODY;
     if (c->stays[row])
         s->d = (ft_near_decision){.row = row, .kept = row};
@@ -276,6 +277,7 @@ static void begin_block(ft_near_clusters *c)
                                           : links[b];
         s->d = (ft_near_decision){.row = (uint32_t)row, .kept = NOBODY};
         ft_buf_clear(&s->alike);
+        s->cut = 0;
         c->parent[row] = (uint32_t)row;
     }
 }
@@ -325,7 +327,6 @@ static void end_deciding(ft_near_clusters *c)
         worker *w = &c->workers[i];
         c->counts.compared += w->counts.compared;
         c->counts.alike += w->counts.alike;
-        c->counts.cut += w->counts.cut;
         ft_shingles_free(&w->own);
         ft_shingles_free(&w->other);
         ft_free(w->rows);
