@@ -12,6 +12,8 @@ import-file   | /dev/null  | ft-import -i raw.jsonl -o out/text.ft
 export        | text.ft    | ft-export
 dedup         | text.ft    | ft-dedup
 dedup-file    | /dev/null  | ft-dedup -i text.ft -o out/text.ft
+dedup-near    | text.ft    | ft-dedup --near --threshold 0.5
+dedup-pairs   | /dev/null  | ft-dedup --near --mark -i text.ft -o out/text.ft --pairs out/pairs
 split         | text.ft    | ft-split --group group --to out/a.ft,out/b.ft,out/c.ft --ratio 60,20,20
 tokenize      | text.ft    | ft-tokenize -m toy.gguf
 tokenize-file | text.ft    | ft-tokenize -m toy.gguf -o out/tokens.ft
