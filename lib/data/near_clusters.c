@@ -286,6 +286,9 @@ static int decide_block(ft_near_clusters *c, ft_pool *pool,
                         int (*decided)(void *ctx, const ft_near_decision *d, ft_err *e), void *ctx,
                         ft_err *e)
 {
+    int rc = ft_near_sets_hold(c->sets, c->from, c->to, e);
+    if (rc < 0)
+        return rc;
     begin_block(c);
     ft_pool_run(pool, c->to - c->from, compare_before, c);
     for (unsigned i = 0; i < c->threads; i++)
@@ -293,7 +296,7 @@ static int decide_block(ft_near_clusters *c, ft_pool *pool,
             return ft_err_set(e, c->workers[i].err.code, "%s", c->workers[i].err.text);
     for (size_t i = 0; i < c->to - c->from; i++) {
         state *s = &c->states[i];
-        int rc = compare_within(c, &c->workers[0], s);
+        rc = compare_within(c, &c->workers[0], s);
         if (rc < 0)
             return ft_err_set(e, rc, "%s", c->workers[0].err.text);
         settle(c, s);

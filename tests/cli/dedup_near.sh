@@ -45,7 +45,7 @@ done
 check_same "the same bytes with 1 and 2 threads" got1.ft got2.ft
 check_same "the same bytes with 1 and 4 threads" got1.ft got4.ft
 check_same "and the same pairs" pairs1 pairs4
-ft-dedup -q --near --memory 41M --no-history data.ft >tight.ft
+ft-dedup -q --near --memory 33M --no-history data.ft >tight.ft
 ft-dedup -q --near --no-history data.ft >loose.ft
 check_same "and the same bytes in little memory" loose.ft tight.ft
 ft-dedup -q --near data.ft | ft-dedup --json --near 2>again.json >again.ft
@@ -77,7 +77,7 @@ check "and that NeMo's settings find 68 %" grep -q '^ *0.80  0.677' stdout
 check_status 71 "a bound below what it takes at all is refused" \
     ft-dedup --near --memory 1M -o no.ft data.ft
 check "with the number" grep -q -- '--memory: .* take [0-9]* bytes .* bound of 1048576' stderr
-check_status 71 "and one that the examples exceed" ft-dedup --near --memory 42M -o no.ft same.ft
+check_status 71 "and one that the examples exceed" ft-dedup --near --memory 38M -o no.ft same.ft
 check "with their number" grep -q 'memory: [0-9]* examples take' stderr
 check "and no output is left" test ! -e no.ft
 check_status 64 "--pairs without --near is misuse" ft-dedup --pairs p data.ft

@@ -188,6 +188,41 @@ static void test_links(void **state)
     ft_free(links);
 }
 
+/* ---- sets ---- */
+
+/* Read back one by one, from what is held, and where it is too much to be held. */
+static void test_sets(void **state)
+{
+    enum { LONG = 700000 };
+    static const size_t sizes[] = {3, 0, LONG, 5, LONG, 1};
+    uint64_t *h = malloc(LONG * sizeof *h);
+    ft_near_sets *sets = NULL;
+    ft_shingles s = {0};
+    ft_err e = {0};
+    (void)state;
+    assert_non_null(h);
+    assert_int_equal(ft_near_sets_new(&sets, &e), 0);
+    for (size_t i = 0; i < 6; i++) {
+        for (size_t k = 0; k < sizes[i]; k++)
+            h[k] = i * LONG + k;
+        assert_int_equal(ft_near_sets_add(sets, h, sizes[i], &e), 0);
+    }
+    assert_int_equal(ft_near_sets_done(sets, &e), 0);
+    assert_int_equal(ft_near_sets_rows(sets), 6);
+    for (size_t from = 0; from < 6; from++)
+        for (size_t i = 0; i < 6; i++) {
+            assert_int_equal(ft_near_sets_hold(sets, from, from + 3 < 6 ? from + 3 : 6, &e), 0);
+            assert_int_equal(ft_near_sets_size(sets, i), sizes[i]);
+            assert_int_equal(ft_near_sets_read(sets, i, &s, &e), 0);
+            assert_int_equal(s.n, sizes[i]);
+            for (size_t k = 0; k < s.n; k++)
+                assert_true(s.h[k] == i * LONG + k);
+        }
+    ft_shingles_free(&s);
+    ft_near_sets_free(&sets);
+    free(h);
+}
+
 /* ---- clusters ---- */
 
 enum { MANY = 9000, LARGEST = 24 };
@@ -379,7 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces),       cmocka_unit_test(test_many_pieces),
         cmocka_unit_test(test_probability),  cmocka_unit_test(test_share_of_common_keys),
-        cmocka_unit_test(test_links),        cmocka_unit_test(test_clusters),
-        cmocka_unit_test(test_refusal)};
+        cmocka_unit_test(test_links),        cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_clusters),     cmocka_unit_test(test_refusal)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* What the streams, batches and buffers take, about, whatever there is to read. */
-#define FIXED_BYTES ((uint64_t)40 << 20)
+#define FIXED_BYTES ((uint64_t)32 << 20)
 enum { TAPE_BYTES = 256 << 10, SHOWN_BYTES = 60 };
 
 typedef struct signer {                     /* one for each thread */
@@ -197,7 +197,8 @@ static int remember(void *ctx, const ft_near_decision *d, ft_err *e)
 {
     job *j = ctx;
     verdict v = {d->kept, d->common, d->all};
-    cli_progress("comparing", (double)d->row, (double)j->rows, " rows");
+    if (d->row % 1024 == 0)
+        cli_progress("comparing", d->row, (double)j->rows, " rows");
     return ft_spool_write(j->verdicts.spool, &v, sizeof v, e);
 }
 
@@ -384,7 +385,8 @@ static void write_all(job *j, ft_writer *out)
     check(ft_spool_rewind(j->records.spool, cli_err()));
     check(ft_spool_rewind(j->verdicts.spool, cli_err()));
     for (size_t i = 0; i < rows; i++) {
-        cli_progress("writing", (double)i, (double)rows, " rows");
+        if (i % 1024 == 0)
+            cli_progress("writing", (double)i, (double)rows, " rows");
         write_row(j, out, i);
     }
     report(j);
