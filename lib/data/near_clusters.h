@@ -8,8 +8,8 @@
  * of its candidates, and with its nearest predecessor in each band, kept or not, so that a row
  * which goes can join two that stay. The first row of a cluster is its root.
  *
- * A row is compared with at most the `most` nearest kept rows of each of its bands, counted apart in
- * and before its block of 4096 rows; `cut` counts the rows for which there were more. Rows that
+ * A row is compared with at most the `most` nearest kept rows of each of its bands, counted apart
+ * in and before its block of 4096 rows; `cut` counts the rows for which there were more. Rows that
  * went are stepped over, so that a band of equal rows costs each of them one comparison.
  *
  *     ft_near_rule rule = {.threshold = 0.75, .most = 1000, .bands = 14};

@@ -148,7 +148,7 @@ static void link_part(void *ctx, size_t task, unsigned worker)
     size_t part = c->from + task, end = c->starts[part], slots = 16;
     last_rows *t = &c->tables[worker];
     ft_err *e = &c->errors[worker];
-    while (slots < 2 * c->counts[part] + 2 && slots < 4 * PART_KEYS)
+    while (slots < 2 * c->counts[part] + 2 && slots < (size_t)4 * PART_KEYS)
         slots *= 2;
     if (e->code < 0 || clear(t, slots, e) < 0)
         return;
@@ -157,7 +157,8 @@ static void link_part(void *ctx, size_t task, unsigned worker)
             return;
 }
 
-/* Links the parts from c->from up to the first that does not fit. Returns: how many, or an error. */
+/* Links the parts from c->from up to the first that does not fit. Returns: how many, or an
+ * error. */
 static long link_group(column *c, ft_pool *pool, size_t entries, ft_err *e)
 {
     size_t to = c->from, sum = 0;
@@ -273,7 +274,7 @@ void ft_near_columns_free(ft_near_columns **cp)
     ft_near_columns *c = *cp;
     if (!c)
         return;
-    for (size_t i = 0; i < c->bands; i++)
+    for (size_t i = 0; c->spools && i < c->bands; i++)
         if (c->spools[i])
             ft_spool_free(&c->spools[i]);
     ft_free(c->spools);

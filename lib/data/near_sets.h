@@ -23,8 +23,8 @@ int ft_near_sets_done(ft_near_sets *s, ft_err *e) FT_MUST_CHECK;
 size_t ft_near_sets_rows(const ft_near_sets *s);
 size_t ft_near_sets_size(const ft_near_sets *s, size_t row);      /* hashes of a row */
 
-/* Keeps the sets of rows [from, to) in memory, where the next reads find them, instead of those held
- * before; of rows that are too large for that none. Threads: none may be reading. */
+/* Keeps the sets of rows [from, to) in memory, where the next reads find them, instead of those
+ * held before; of rows that are too large for that none. Threads: none may be reading. */
 int ft_near_sets_hold(ft_near_sets *s, size_t from, size_t to, ft_err *e) FT_MUST_CHECK;
 
 /* Reads a row's set into `into`, without its index. Threads: any, each with its own `into`. */

@@ -30,7 +30,7 @@ static int add_piece(ft_shingles *s, const uint8_t *from, const uint8_t *to, ft_
 static int add_words(ft_shingles *s, const uint8_t *p, size_t n, size_t words, size_t *found,
                      ft_err *e)
 {
-    const uint8_t *starts[FT_SHINGLE_WORDS_MAX], *end = p + n;
+    const uint8_t *starts[FT_SHINGLE_WORDS_MAX] = {p}, *end = p + n;
     size_t first = 0;          /* where the oldest of the last `words` starts stands */
     *found = 0;
     for (const uint8_t *at = p; at < end;) {

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Near-duplicates among texts of about 57 words: ft-dedup --near as a whole program (decompress,
 # normalise, hash, compare exactly, write, compress), beside datasketch and rensa, which find
-# candidates only, with Python's lower() and split() for a normal form. FT_NEAR_TEXTS texts (200000),
-# a tenth of them for datasketch.
+# candidates only, with Python's lower() and split() for a normal form. FT_NEAR_TEXTS texts
+# (200000), a tenth of them for datasketch.
 set -eu
 . "$FT_ROOT/tests/bench/bench_lib.sh"
 texts=${FT_NEAR_TEXTS:-200000}

@@ -84,7 +84,8 @@ check_status 64 "--pairs without --near is misuse" ft-dedup --pairs p data.ft
 check "and says so" grep -q -- '--pairs goes with --near' stderr
 check_status 64 "so is --threshold 0" ft-dedup --near --threshold 0 data.ft
 check_status 64 "and --bands 0" ft-dedup --near --bands 0 data.ft
-check_status 73 "pairs into a folder that is not there" ft-dedup --near --pairs no/p -o no.ft data.ft
+check_status 73 "pairs into a folder that is not there" \
+    ft-dedup --near --pairs no/p -o no.ft data.ft
 check "leave no output" test ! -e no.ft
 TMPDIR=$PWD/none check_status 73 "no folder for spools" ft-dedup --near -o no.ft data.ft
 head -c 3000 data.ft >cut.ft

@@ -221,7 +221,7 @@ static void decide(job *j)
 /* Returns: the next n bytes of the tape, until the next call. */
 static const uint8_t *take(tape *t, size_t n)
 {
-    size_t left = t->read.n - t->at, got;
+    size_t left = t->read.n - t->at, got = 0;
     const uint8_t *p;
     if (left < n) {
         size_t want = n > TAPE_BYTES ? n : TAPE_BYTES;
