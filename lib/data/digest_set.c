@@ -125,6 +125,21 @@ int ft_digest_set_add(ft_digest_set *s, const ft_digest *key, uint64_t *number, 
     return 0;
 }
 
+int ft_digest_set_find(const ft_digest_set *s, const ft_digest *key, uint64_t *number)
+{
+    size_t at = find_slot(s, key);
+    if (!s->slots[at])
+        return 0;
+    *number = (s->slots[at] & NUMBER_MASK) - 1;
+    return 1;
+}
+
+int ft_digest_set_is_full(const ft_digest_set *s)
+{
+    return s->bytes_max && s->count == keys_room(s->n_slots) &&
+           bytes_for(2 * s->n_slots) + bytes_for(s->n_slots) > s->bytes_max;
+}
+
 uint64_t ft_digest_set_count(const ft_digest_set *s)
 {
     return s->count;

@@ -33,6 +33,12 @@ int ft_digest_set_new(ft_digest_set **s, uint64_t bytes_max, ft_err *e) FT_MUST_
 int ft_digest_set_add(ft_digest_set *s, const ft_digest *key, uint64_t *number, int *is_new,
                       ft_err *e) FT_MUST_CHECK;
 
+/* Returns: whether the digest is in the set; its number then in *number. */
+int ft_digest_set_find(const ft_digest_set *s, const ft_digest *key, uint64_t *number);
+
+/* Returns: whether a digest that is not in the set would pass the bound. */
+int ft_digest_set_is_full(const ft_digest_set *s);
+
 uint64_t ft_digest_set_count(const ft_digest_set *s);
 uint64_t ft_digest_set_bytes(const ft_digest_set *s);      /* held now */
 

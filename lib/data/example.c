@@ -193,7 +193,8 @@ int ft_example_part(ft_mp record, enum ft_part part, ft_buf *out, ft_err *e)
     return ft_buf_check(out, e);
 }
 
-int ft_example_canonical(ft_mp record, enum ft_part part, ft_buf scratch[2], ft_err *e)
+int ft_example_canonical(ft_mp record, enum ft_part part, unsigned ignore, ft_buf scratch[2],
+                         ft_err *e)
 {
     ft_buf *raw = &scratch[0], *canonical = &scratch[1];
     ft_buf_clear(raw);
@@ -204,7 +205,7 @@ int ft_example_canonical(ft_mp record, enum ft_part part, ft_buf scratch[2], ft_
         const uint8_t *from = raw->n ? raw->p + at : raw->p;
         const uint8_t *cut = raw->n > at ? memchr(from, separator, raw->n - at) : NULL;
         size_t n = cut ? (size_t)(cut - from) : raw->n - at;
-        int rc = n ? ft_normalise(from, n, canonical, e) : 0;
+        int rc = n ? ft_normalise_ignoring(from, n, ignore, canonical, e) : 0;
         if (rc < 0)
             return rc;
         if (cut)
@@ -214,12 +215,18 @@ int ft_example_canonical(ft_mp record, enum ft_part part, ft_buf scratch[2], ft_
     return ft_buf_check(canonical, e);
 }
 
-int ft_example_key(ft_mp record, enum ft_part part, ft_buf scratch[2], ft_digest *key, ft_err *e)
+int ft_example_key_ignoring(ft_mp record, enum ft_part part, unsigned ignore, ft_buf scratch[2],
+                            ft_digest *key, ft_err *e)
 {
-    int rc = ft_example_canonical(record, part, scratch, e);
+    int rc = ft_example_canonical(record, part, ignore, scratch, e);
     if (rc == 0)
         *key = ft_digest_of(scratch[1].p, scratch[1].n);
     return rc;
+}
+
+int ft_example_key(ft_mp record, enum ft_part part, ft_buf scratch[2], ft_digest *key, ft_err *e)
+{
+    return ft_example_key_ignoring(record, part, FT_IGNORE_USUAL, scratch, key, e);
 }
 
 /* ---- turns ---- */

@@ -1,6 +1,6 @@
-/* normal.c: see normal.h. ASCII goes byte by byte. A span that needs Unicode begins with the last
- * ASCII character before it (a mark may compose with it) and ends before the next one, which is a
- * starter and composes with nothing to its left.
+/* normal.c: see normal.h. ASCII goes eight bytes at a time. A span that needs Unicode begins with
+ * the last ASCII character before it (a mark may compose with it) and ends before the next one,
+ * which is a starter and composes with nothing to its left.
  */
 #include "text/normal.h"
 
@@ -8,6 +8,7 @@
 #include "text/unicode_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <utf8proc.h>
 
 /* A decomposed character as one number that sorts by combining class, then place:
@@ -18,6 +19,7 @@
 
 typedef struct normaliser {
     ft_buf *out;
+    unsigned ignore;           /* FT_IGNORE_*                                          */
     int started, space;        /* something was written; white space came after it     */
     uint64_t *chars;
     size_t n, cap;
@@ -39,14 +41,123 @@ static void put_due(normaliser *z)
     z->started = 1;
 }
 
-static void put_ascii(normaliser *z, uint8_t c)
+/* ---- ASCII ---- */
+
+#define EACH(c) ((c) * UINT64_C(0x0101010101010101))
+#define HIGH EACH(0x80u)
+
+/* The high bits of those of eight ASCII bytes that lie in [low, high]. */
+static uint64_t in_range(uint64_t w, unsigned low, unsigned high)
 {
-    if (ft_is_white_space(c)) {
+    return (w + EACH(0x80u - low)) & ~(w + EACH(0x7fu - high)) & HIGH;
+}
+
+/* Folds eight ASCII bytes, white space becoming spaces, whose high bits go to *white. */
+static uint64_t fold_eight(uint64_t w, uint64_t *white)
+{
+    uint64_t control = in_range(w, '\t', '\r'), mask = (control >> 7) * 0xff;
+    *white = control | in_range(w, ' ', ' ');
+    return (w & ~mask) | (mask & EACH(0x20u)) | in_range(w, 'A', 'Z') >> 2;
+}
+
+/* Folds one ASCII byte behind another that was white or not, to *to. Returns: bytes written. */
+static size_t fold_one(uint8_t c, unsigned *was_white, uint8_t *to)
+{
+    unsigned white = c == ' ' || (c >= '\t' && c <= '\r'), twice = white & *was_white;
+    *to = white ? ' ' : c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+    *was_white = white;
+    return !twice;
+}
+
+/* Folds from the first n bytes at p those ASCII characters that no other than ASCII follows, to
+ * `to`, which has room for n + 8. Returns: their number; *made: bytes written.
+ * The words go by whole ones where no two white bytes meet: most of any text. */
+static size_t fold_run(const uint8_t *p, size_t n, unsigned *was_white, uint8_t *to, size_t *made)
+{
+    size_t i = 0, o = 0;
+    while (i + 8 < n && p[i + 8] < 0x80) {
+        uint64_t w, white;
+        memcpy(&w, p + i, 8);
+        if (w & HIGH)
+            break;
+        w = fold_eight(w, &white);
+        if (*was_white && white == HIGH) {
+            i += 8;                              /* inside an indentation */
+            continue;
+        }
+        if (white & (white << 8 | (uint64_t)*was_white << 7)) {
+            for (size_t k = 0; k < 8; k++)
+                o += fold_one(p[i + k], was_white, to + o);
+        } else {
+            memcpy(to + o, &w, 8);
+            o += 8;
+            *was_white = (unsigned)(white >> 63);
+        }
+        i += 8;
+    }
+    for (; i < n && p[i] < 0x80 && (i + 1 == n || p[i + 1] < 0x80); i++)
+        o += fold_one(p[i], was_white, to + o);
+    *made = o;
+    return i;
+}
+
+/* Writes the ASCII at the beginning of n bytes that needs no Unicode. Returns: its length. */
+static size_t put_ascii(normaliser *z, const uint8_t *p, size_t n)
+{
+    unsigned was_white = !z->started || z->space;
+    uint8_t *to = ft_buf_room(z->out, n + 9);
+    size_t made, used;
+    if (!to)
+        return n;                                /* the buffer remembers */
+    if (z->space)
+        *to = ' ';
+    used = fold_run(p, n, &was_white, to + z->space, &made);
+    made += (size_t)z->space;
+    if (made > 0 && was_white)                   /* white space at the end waits */
+        made--;
+    z->started |= made > 0;
+    z->space = z->started && was_white;
+    z->out->n += made;
+    return used;
+}
+
+/* ---- Unicode ---- */
+
+/* What a folded character counts as. */
+static uint32_t stand_in(const normaliser *z, uint32_t c)
+{
+    if (!(z->ignore & (FT_IGNORE_PUNCTUATION | FT_IGNORE_DIGITS)))
+        return c;
+    switch (utf8proc_category((utf8proc_int32_t)c)) {
+    case UTF8PROC_CATEGORY_ND:
+        return z->ignore & FT_IGNORE_DIGITS ? '0' : c;
+    case UTF8PROC_CATEGORY_PC: case UTF8PROC_CATEGORY_PD: case UTF8PROC_CATEGORY_PS:
+    case UTF8PROC_CATEGORY_PE: case UTF8PROC_CATEGORY_PI: case UTF8PROC_CATEGORY_PF:
+    case UTF8PROC_CATEGORY_PO: case UTF8PROC_CATEGORY_SM: case UTF8PROC_CATEGORY_SC:
+    case UTF8PROC_CATEGORY_SK: case UTF8PROC_CATEGORY_SO:
+        return z->ignore & FT_IGNORE_PUNCTUATION ? ' ' : c;
+    default:
+        return c;
+    }
+}
+
+static void put_char(normaliser *z, uint32_t c)
+{
+    uint8_t utf8[4];
+    c = stand_in(z, c);
+    if (ft_is_white_space(c) && (z->ignore & FT_IGNORE_SPACE)) {
         put_space(z);
         return;
     }
     put_due(z);
-    ft_buf_add_byte(z->out, c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c);
+    ft_buf_add(z->out, utf8, (size_t)utf8proc_encode_char((utf8proc_int32_t)c, utf8));
+}
+
+/* One ASCII character of an unusual form. */
+static void put_one(normaliser *z, uint8_t c)
+{
+    int upper = c >= 'A' && c <= 'Z' && (z->ignore & FT_IGNORE_CASE);
+    put_char(z, upper ? c + 32u : c);
 }
 
 static int by_value(const void *a, const void *b)
@@ -92,24 +203,26 @@ static int add_decomposed(normaliser *z, uint32_t c, ft_err *e)
     return 0;
 }
 
-/* Folds all of chars. They stay in canonical order: what folds is a starter and folds to
- * starters, or is U+0345, of the highest class, which becomes a starter. */
+/* Folds all of chars, or takes them as they are. They stay in canonical order: what folds is a
+ * starter and folds to starters, or is U+0345, of the highest class, which becomes a starter. */
 static int fold(normaliser *z, ft_err *e)
 {
+    int flags = UTF8PROC_DECOMPOSE | (z->ignore & FT_IGNORE_CASE ? UTF8PROC_CASEFOLD : 0);
     z->n_folded = 0;
     for (size_t i = 0; i < z->n; i++) {
         int32_t part[8];
         int boundary = 0, rc;
         utf8proc_ssize_t k = utf8proc_decompose_char(CODE_OF(z->chars[i]), part, 8,
-                                                     UTF8PROC_DECOMPOSE | UTF8PROC_CASEFOLD,
-                                                     &boundary);
+                                                     (utf8proc_option_t)flags, &boundary);
         if (k < 0 || k > 8)
             return ft_err_set(e, FT_ERR_INTERNAL, "U+%04X does not fold",
                               (unsigned)CODE_OF(z->chars[i]));
         if ((rc = ft_grow(&z->folded, &z->folded_cap, z->n_folded + 8, sizeof *z->folded, e)) < 0)
             return rc;
         for (utf8proc_ssize_t j = 0; j < k; j++)
-            z->folded[z->n_folded++] = part[j];
+            if (!(z->ignore & FT_IGNORE_MARKS) ||
+                utf8proc_category(part[j]) != UTF8PROC_CATEGORY_MN)
+                z->folded[z->n_folded++] = part[j];
     }
     return 0;
 }
@@ -128,15 +241,8 @@ static int flush(normaliser *z, ft_err *e)
                                  UTF8PROC_COMPOSE | UTF8PROC_STABLE);
     if (n < 0)
         return ft_err_set(e, FT_ERR_INTERNAL, "text does not compose");
-    for (utf8proc_ssize_t i = 0; i < n; i++) {
-        uint8_t utf8[4];
-        if (ft_is_white_space((uint32_t)z->folded[i])) {
-            put_space(z);
-            continue;
-        }
-        put_due(z);
-        ft_buf_add(z->out, utf8, (size_t)utf8proc_encode_char(z->folded[i], utf8));
-    }
+    for (utf8proc_ssize_t i = 0; i < n; i++)
+        put_char(z, (uint32_t)z->folded[i]);
     z->n = 0;
     return 0;
 }
@@ -151,7 +257,10 @@ static int normalise(normaliser *z, const uint8_t *p, size_t n, ft_err *e)
             if ((rc = flush(z, e)) < 0)
                 return rc;
             if (i + 1 == n || p[i + 1] < 0x80) {
-                put_ascii(z, p[i]);
+                if (z->ignore == FT_IGNORE_USUAL)
+                    len = put_ascii(z, p + i, n - i);
+                else
+                    put_one(z, p[i]);
                 continue;
             }
         } else if ((len = ft_utf8_wide(p + i, n - i, &c)) == 0) {
@@ -168,11 +277,37 @@ static int normalise(normaliser *z, const uint8_t *p, size_t n, ft_err *e)
     return flush(z, e);
 }
 
-int ft_normalise(const void *text, size_t n, ft_buf *out, ft_err *e)
+int ft_normalise_ignoring(const void *text, size_t n, unsigned ignore, ft_buf *out, ft_err *e)
 {
-    normaliser z = {.out = out};
+    normaliser z = {.out = out, .ignore = ignore};
     int rc = normalise(&z, text, n, e);
     ft_free(z.chars);
     ft_free(z.folded);
     return rc < 0 ? rc : ft_buf_check(out, e);
+}
+
+int ft_normalise(const void *text, size_t n, ft_buf *out, ft_err *e)
+{
+    return ft_normalise_ignoring(text, n, FT_IGNORE_USUAL, out, e);
+}
+
+int ft_ignore_parse(const char *list, unsigned *ignore, ft_err *e)
+{
+    static const char *const names[] = {"case", "space", "punctuation", "digits", "marks"};
+    *ignore = 0;
+    if (strcmp(list, "none") == 0)
+        return 0;
+    for (const char *p = list, *end;; p = end + 1) {
+        size_t n, k = 0;
+        end = p + strcspn(p, ",");
+        n = (size_t)(end - p);
+        while (k < 5 && (strlen(names[k]) != n || memcmp(names[k], p, n) != 0))
+            k++;
+        if (k == 5)
+            return ft_err_set(e, FT_ERR_USAGE, "\"%.*s\" is not one of case, space, punctuation, "
+                              "digits, marks", (int)(n < 40 ? n : 40), p);
+        *ignore |= 1u << k;
+        if (*end == 0)
+            return 0;
+    }
 }

@@ -1,5 +1,5 @@
 # ft-dedup by the command line: what stays, against dedup_oracle.py, which compares canonical forms
-# made with Python's unicodedata; the same bytes for any threads; the bound on memory.
+# made with Python's unicodedata; the same bytes for any threads and any bound on memory.
 set -eu
 . "$FT_ROOT/tests/cli/lib.sh"
 
@@ -41,12 +41,43 @@ counts="\"read\": $total, \"created\": 0, \"written\": $kept"
 check "the trailer has them too" \
     grep -q "$counts, \"dropped\": {\"duplicate\": $((total - kept))}" trailer
 
-/usr/bin/python3 -c 'for i in range(3000): print("{\"text\":\"%d\"}" % i)' | to_stream >many.ft
-check_status 71 "a table over --memory is refused" ft-dedup --memory 64K -o out.ft many.ft
-check "with the record and the numbers" \
-    grep -q 'record [0-9]* of many.ft: .*over the bound of 65536' stderr
+for list in none case space case,space,punctuation space,digits,case marks,case,space \
+    case,space,punctuation,digits,marks; do
+    for key in all prompt; do
+        /usr/bin/python3 "$oracle" $key $list <all.json >want
+        ft-dedup -q --key $key --ignore $list <data.ft | decode >got
+        check_same "--ignore $list --key $key keeps what the oracle keeps" want got
+    done
+done
+check_status 64 "an unknown difference is misuse" ft-dedup --ignore case,tone data.ft
+check "and named" grep -q '"tone" is not one of' stderr
+
+# Over the bound: each text three times, in another order each time, so that first appearances
+# stand on both sides of the moment when memory is full.
+/usr/bin/python3 -c '
+import json, random
+rng = random.Random(1)
+for lap in range(3):
+    for i in rng.sample(range(lap * 3000, lap * 3000 + 9000), 9000):
+        print(json.dumps({"text": "Text %d" % i, "n": rng.randrange(1000)}))' |
+    to_stream >many.ft
+ft-dedup many.ft >free.ft 2>said
+decode many.ft | /usr/bin/python3 "$oracle" all >want
+decode free.ft >got
+check_same "without a bound the oracle's" want got
+for m in 64K 65000 128K 1M; do
+    for threads in 1 4; do
+        ft-dedup -q --memory $m --threads $threads many.ft >bound.ft
+        check_same "--memory $m with $threads threads: the same bytes as without" free.ft bound.ft
+    done
+done
+check "the spooled part is much of it" test "$(grep -c . want)" -gt 10000
+check_status 71 "a bound for no table at all is refused" ft-dedup --memory 4K -o out.ft many.ft
+check "by its name" grep -q -e '--memory: .*over the bound of 4096' stderr
 check "and no output is left" test ! -e out.ft
-check_status 0 "a table within --memory is not" ft-dedup -q --memory 1M -o out.ft many.ft
+TMPDIR=$PWD/missing check_status 73 "no folder for spools" \
+    ft-dedup --memory 64K -o out.ft many.ft
+check "leaves no output" test ! -e out.ft
 
 echo '{"prediction":"a","reference":"b"}' | to_stream >bad.ft
 check_status 65 "a record without the part is refused" ft-dedup --key prompt -o no.ft bad.ft

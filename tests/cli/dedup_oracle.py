@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """The oracle of dedup.sh. `make` prints examples as JSON lines, many of them equal but for case,
 white space or how accents are spelt; `all`, `prompt` and `response` print those of standard input
-(as ft_decode.py prints them) whose part was not there before.
+(as ft_decode.py prints them) whose part was not there before; a second word says what equal
+texts may differ in, as --ignore does.
 """
 import json
 import random
@@ -9,10 +10,25 @@ import sys
 import unicodedata
 
 
+ignore = {"case", "space"}
+
+
+def stand_in(c):
+    kind = unicodedata.category(c)
+    if kind == "Nd" and "digits" in ignore:
+        return "0"
+    return " " if kind[0] in "PS" and "punctuation" in ignore else c
+
+
 def canonical(text):
-    """Definition D145 of the Unicode Standard, composed; white space collapsed."""
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
-    return " ".join(folded.split())
+    """Definition D145 of the Unicode Standard, composed; what is ignored is left out."""
+    text = unicodedata.normalize("NFD", text)
+    if "case" in ignore:
+        text = unicodedata.normalize("NFD", text.casefold())
+    if "marks" in ignore:
+        text = "".join(c for c in text if unicodedata.category(c) != "Mn")
+    text = "".join(map(stand_in, unicodedata.normalize("NFC", text)))
+    return " ".join(text.split()) if "space" in ignore else text
 
 
 def parts(r):
@@ -41,7 +57,8 @@ def vary(rng, text):
 def make():
     rng = random.Random(5)
     words = ["a", "A", "b", "ab", "Stra\u00dfe", "caf\u00e9", "na\u00efve", "\u00c5ngstr\u00f6m",
-             "1", "\u1e69", "o\u0308\u0331", "fianc\u00e9e"]
+             "1", "\u1e69", "o\u0308\u0331", "fianc\u00e9e", "2", "a,b", "a b",
+             "cafe", "\u0662", "b!", "\u00ab b\u20ac"]
 
     def text():
         return vary(rng, " ".join(rng.choice(words) for _ in range(rng.randint(0, 2))))
@@ -62,6 +79,9 @@ def make():
 def main(what):
     if what == "make":
         return make()
+    if len(sys.argv) > 2:
+        ignore.clear()
+        ignore.update(sys.argv[2].split(","))
     at = ["prompt", "response", "all"].index(what)
     seen = set()
     for line in sys.stdin:

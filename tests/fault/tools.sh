@@ -14,6 +14,9 @@ dedup         | text.ft    | ft-dedup
 dedup-file    | /dev/null  | ft-dedup -i text.ft -o out/text.ft
 dedup-near    | text.ft    | ft-dedup --near --threshold 0.5
 dedup-pairs   | /dev/null  | ft-dedup --near --mark -i text.ft -o out/text.ft --pairs out/pairs
+dedup-bound   | many.ft    | ft-dedup --memory 20K
+dedup-against | text.ft    | ft-dedup --against items.ft --mark --report out/leaks --run 3 --span 3
+dedup-repeats | text.ft    | ft-dedup --substring --min-bytes 16 --cut exact --report out/top
 split         | text.ft    | ft-split --group group --to out/a.ft,out/b.ft,out/c.ft --ratio 60,20,20
 tokenize      | text.ft    | ft-tokenize -m toy.gguf
 tokenize-file | text.ft    | ft-tokenize -m toy.gguf -o out/tokens.ft
@@ -56,6 +59,12 @@ make_inputs() {
     done >raw.jsonl
     cp "$TOY" toy.gguf
     ft-import -q <raw.jsonl >text.ft
+    i=0
+    while [ $i -lt 900 ]; do
+        echo "{\"text\":\"$((i % 850))\"}"
+        i=$((i + 1))
+    done | ft-import -q >many.ft
+    echo '{"prompt":"say 3 of 3","completion":"it is"}' | ft-import -q >items.ft
     ! command -v ft-tokenize >/dev/null || ft-tokenize -q -m toy.gguf <text.ft >tokens.ft
     ! command -v ft-pack >/dev/null || ft-pack -q -l 256 --long cut <tokens.ft >packed.ft
     ! command -v ft-train >/dev/null ||

@@ -43,6 +43,8 @@ typedef struct verdict {
 typedef struct job {
     const dedup_near *o;
     enum ft_part part;
+    unsigned ignore;
+    int mark;
     ft_near *family;
     signer *signers;
     ft_near_columns *columns;
@@ -73,7 +75,7 @@ static void *need(void *p)
 void dedup_near_check(const dedup_near *o)
 {
     static const char *const only_near[] = {"threshold", "shingle", "bands", "rows", "seed",
-                                            "candidates", "mark", "pairs", "explain"};
+                                            "candidates", "pairs", "explain"};
     for (size_t i = 0; !o->on && i < sizeof only_near / sizeof *only_near; i++)
         if (cli_given(only_near[i]))
             cli_usage_error("--%s goes with --near", only_near[i]);
@@ -129,7 +131,7 @@ static void sign(void *ctx, cli_item *it, unsigned worker)
     signer *s = &j->signers[worker];
     size_t bands = ft_near_bands(j->family);
     uint64_t text;
-    if (ft_example_canonical(it->record, j->part, s->scratch, &it->err) < 0 ||
+    if (ft_example_canonical(it->record, j->part, j->ignore, s->scratch, &it->err) < 0 ||
         ft_shingles_of(&s->set, s->scratch[1].p, s->scratch[1].n, (size_t)j->o->shingle,
                        &it->err) < 0)
         return;
@@ -313,7 +315,7 @@ static void alarm_of(job *j, ft_mp record, uint32_t size)
 {
     ft_buf scratch[2] = {{0}, {0}}, *text = &scratch[1];
     size_t n;
-    check(ft_example_canonical(record, j->part, scratch, cli_err()));
+    check(ft_example_canonical(record, j->part, j->ignore, scratch, cli_err()));
     n = text->n < SHOWN_BYTES ? text->n : SHOWN_BYTES;
     while (n > 0 && n < text->n && (text->p[n] & 0xc0) == 0x80)
         n--;
@@ -347,7 +349,7 @@ static void write_row(job *j, ft_writer *out, uint64_t row)
     }
     if (v.kept != row && j->pairs)
         put_pair(j, row, &v);
-    if (v.kept != row && !j->o->mark) {
+    if (v.kept != row && !j->mark) {
         ft_counts_drop(cli_counts(), "near-duplicate", 1);
         return;
     }
@@ -408,9 +410,9 @@ static void free_job(job *j)
     ft_buf_free(&j->record);
 }
 
-int dedup_near_run(const dedup_near *o, enum ft_part part)
+int dedup_near_run(const dedup_near *o, enum ft_part part, unsigned ignore, int mark)
 {
-    job j = {.o = o, .part = part};
+    job j = {.o = o, .part = part, .ignore = ignore, .mark = mark};
     if (o->explain)
         return explain(o);
     check_memory(&j);

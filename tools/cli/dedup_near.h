@@ -3,7 +3,7 @@
  *     static dedup_near near = DEDUP_NEAR_DEFAULTS;
  *     static const cli_option options[] = {…, DEDUP_NEAR_OPTIONS(near), {0}};
  *     dedup_near_check(&near);
- *     if (near.on) return dedup_near_run(&near, part);
+ *     if (near.on) return dedup_near_run(&near, part, ignore, mark);
  */
 #ifndef FT_CLI_DEDUP_NEAR_H
 #define FT_CLI_DEDUP_NEAR_H
@@ -14,7 +14,7 @@
 #include "tools/cli/cli.h"
 
 typedef struct dedup_near {
-    int on, mark, explain;
+    int on, explain;
     double threshold;
     uint64_t shingle, bands, rows, seed, candidates;
     const char *pairs;                      /* a file, or NULL */
@@ -37,8 +37,6 @@ typedef struct dedup_near {
     {"seed", 0, CLI_COUNT, &(o).seed, "N", 0, 1e15, CLI_PAYLOAD, "of the hash functions"},    \
     {"candidates", 0, CLI_COUNT, &(o).candidates, "N", 1, 1e9, CLI_PAYLOAD,                   \
      "most kept examples of a band to compare one with, the nearest"},                        \
-    {"mark", 0, CLI_FLAG, &(o).mark, NULL, 0, 0, CLI_PAYLOAD,                                 \
-     "drop nothing: say in duplicate_of what would have been kept"},                          \
     {"pairs", 0, CLI_TEXT, &(o).pairs, "FILE", 0, 0, 0,                                       \
      "what goes and what is kept for it, as JSON lines"},                                     \
     {"explain", 0, CLI_FLAG, &(o).explain, NULL, 0, 0, 0,                                     \
@@ -47,7 +45,8 @@ typedef struct dedup_near {
 /* Ends in a usage error when options are given that do not go together. */
 void dedup_near_check(const dedup_near *o);
 
-/* Runs from cli_input() to cli_output(). Returns: cli_end(). */
-int dedup_near_run(const dedup_near *o, enum ft_part part);
+/* Runs from cli_input() to cli_output(). ignore: FT_IGNORE_* of text/normal.h; mark: drop nothing.
+ * Returns: cli_end(). */
+int dedup_near_run(const dedup_near *o, enum ft_part part, unsigned ignore, int mark);
 
 #endif
