@@ -167,6 +167,12 @@ typedef struct ft_kernels {
      * w -= lr * (m/c1 / (sqrt(v/c2) + eps) + decay * w), c1 = 1-b1^t, c2 = 1-b2^t. */
     void (*adamw)(float *w, float *m, float *v, const float *g, size_t n, float lr, float beta1,
                   float beta2, float c1, float c2, float eps, float decay);
+
+    /* min[j] becomes the least of min[j] and the bits 32 to 63 of a[j]*h[i] + b[j] (modulo 2^64)
+     * over all i < n, for j < k: MinHash (Broder 1997) by multiply-shift (Dietzfelbinger et al.
+     * 1997). All families give the same bits. */
+    void (*minhash)(const uint64_t *h, size_t n, const uint64_t *a, const uint64_t *b,
+                    uint32_t *min, size_t k);
 } ft_kernels;
 
 /* The table for this machine, chosen before main. Never NULL. Threads: any. */

@@ -90,6 +90,10 @@ FT_K(scale, avx2);
 FT_K(sum_squares, avx2);
 FT_K(adamw, avx2);
 
+FT_K(minhash, ref);
+FT_K(minhash, avx2);
+FT_K(minhash, avx512);
+
 FT_K(hadamard, ref);
 FT_K(hadamard_rows, ref);
 FT_K(hadamard, avx512);

@@ -4,11 +4,13 @@
 #include "text/normal.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/dedup.h"
+#include "tools/cli/dedup_near.h"
 
 #include <string.h>
 
 static const char *key_name = "all", *ignore_list = "case,space", *report;
 static int mark;
+static dedup_near near = DEDUP_NEAR_DEFAULTS;
 static cli_against against = CLI_AGAINST_DEFAULTS;
 static cli_substring substring = CLI_SUBSTRING_DEFAULTS;
 static const cli_option options[] = {
@@ -16,6 +18,7 @@ static const cli_option options[] = {
      "the part by which examples are compared"},
     {"ignore", 0, CLI_TEXT, &ignore_list, "LIST", 0, 0, CLI_PAYLOAD,
      "what equal texts may differ in: case,space,punctuation,digits,marks or none"},
+    DEDUP_NEAR_OPTIONS(near),
     CLI_AGAINST_OPTIONS(against),
     CLI_SUBSTRING_OPTIONS(substring),
     {"mark", 0, CLI_FLAG, &mark, NULL, 0, 0, CLI_PAYLOAD,
@@ -26,6 +29,7 @@ static const cli_tool tool = {
     "ft-dedup", "drop examples that were there before", "[options] [FILE]",
     "  ft-import < chats.jsonl | ft-dedup | ft-split --to train.ft,test.ft --ratio 90,10\n"
     "  cat a.ft b.ft | ft-dedup --key prompt -o one-answer-each.ft\n"
+    "  ft-dedup --near --pairs gone.jsonl all.ft | ft-split --to a.ft,b.ft --ratio 90,10\n"
     "  ft-import < chats.jsonl | ft-dedup --against test.ft --report leaks.jsonl -o clean.ft",
     "ft-import(1), ft-split(1), ft-check(1)", CLI_FILTER | CLI_MEMORY, 1, options};
 
@@ -47,11 +51,16 @@ static void refuse(const char *const *names, const char *modes)
 static void check_options(void)
 {
     static const char *const of_against[] = {"run", "span", "sure-span", "share", "boilerplate",
-                                             "boilerplate-min", "mark", NULL};
+                                             "boilerplate-min", NULL};
     static const char *const of_substring[] = {"min-bytes", "max-per-template", "cut", "top", NULL};
     static const char *const of_both[] = {"report", NULL}, *const of_others[] = {"ignore", NULL};
-    if (against.sets && substring.on)
-        cli_usage_error("--against and --substring exclude each other; use two runs in a pipe");
+    static const char *const of_marking[] = {"mark", NULL};
+    if ((against.sets != NULL) + substring.on + near.on > 1)
+        cli_usage_error("--near, --against and --substring exclude each other; use several runs "
+                        "in a pipe");
+    dedup_near_check(&near);
+    if (!against.sets && !near.on)
+        refuse(of_marking, "--near and --against");
     if (!against.sets)
         refuse(of_against, "--against");
     if (!substring.on)
@@ -75,6 +84,8 @@ int main(int argc, char **argv)
         cli_dedup_against(&against, part_of_key(), ignore, mark, report);
     else if (substring.on)
         cli_dedup_substring(&substring, part_of_key(), report);
+    else if (near.on)
+        return dedup_near_run(&near, part_of_key(), ignore, mark);
     else
         cli_dedup_exact(part_of_key(), ignore);
     return cli_end();

@@ -193,8 +193,8 @@ int ft_example_part(ft_mp record, enum ft_part part, ft_buf *out, ft_err *e)
     return ft_buf_check(out, e);
 }
 
-int ft_example_key_ignoring(ft_mp record, enum ft_part part, unsigned ignore, ft_buf scratch[2],
-                            ft_digest *key, ft_err *e)
+int ft_example_canonical(ft_mp record, enum ft_part part, unsigned ignore, ft_buf scratch[2],
+                         ft_err *e)
 {
     ft_buf *raw = &scratch[0], *canonical = &scratch[1];
     ft_buf_clear(raw);
@@ -212,10 +212,16 @@ int ft_example_key_ignoring(ft_mp record, enum ft_part part, unsigned ignore, ft
             ft_buf_add_byte(canonical, separator);
         at += n + 1;
     }
-    if (ft_buf_check(canonical, e) < 0)
-        return FT_ERR_NOMEM;
-    *key = ft_digest_of(canonical->p, canonical->n);
-    return 0;
+    return ft_buf_check(canonical, e);
+}
+
+int ft_example_key_ignoring(ft_mp record, enum ft_part part, unsigned ignore, ft_buf scratch[2],
+                            ft_digest *key, ft_err *e)
+{
+    int rc = ft_example_canonical(record, part, ignore, scratch, e);
+    if (rc == 0)
+        *key = ft_digest_of(scratch[1].p, scratch[1].n);
+    return rc;
 }
 
 int ft_example_key(ft_mp record, enum ft_part part, ft_buf scratch[2], ft_digest *key, ft_err *e)

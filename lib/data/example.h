@@ -33,8 +33,12 @@ int ft_example_shape(ft_mp record, enum ft_shape *shape, ft_err *e) FT_MUST_CHEC
 enum ft_part { FT_PART_PROMPT, FT_PART_RESPONSE, FT_PART_ALL };
 int ft_example_part(ft_mp record, enum ft_part part, ft_buf *out, ft_err *e) FT_MUST_CHECK;
 
-/* Digest of the canonical form (text/normal.h) of a part; each of the pieces between separators
- * is brought into canonical form by itself. scratch: two buffers, cleared here, for reuse. */
+/* Leaves the canonical form (FT_IGNORE_* of text/normal.h) of a part in scratch[1]; each of the
+ * pieces between separators is brought into it by itself. scratch: two buffers, cleared here. */
+int ft_example_canonical(ft_mp record, enum ft_part part, unsigned ignore, ft_buf scratch[2],
+                         ft_err *e) FT_MUST_CHECK;
+
+/* Digest of that form. */
 int ft_example_key(ft_mp record, enum ft_part part, ft_buf scratch[2], ft_digest *key,
                    ft_err *e) FT_MUST_CHECK;
 

@@ -46,6 +46,7 @@ rm long.jsonl
 for t in check cat export; do bounded 0 0 ft ft-$t -q; done
 bounded 0 0 ft ft-tokenize -q -m toy.gguf
 bounded 0 64 ft ft-dedup -q
+bounded 0 120 ft ft-dedup -q --near
 bounded 0 192 ft ft-split -q --group group --to a.ft,b.ft --ratio 60,40
 bounded 64 0 tokens ft-pack -q -l 4096 --long cut
 

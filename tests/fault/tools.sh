@@ -12,6 +12,8 @@ import-file   | /dev/null  | ft-import -i raw.jsonl -o out/text.ft
 export        | text.ft    | ft-export
 dedup         | text.ft    | ft-dedup
 dedup-file    | /dev/null  | ft-dedup -i text.ft -o out/text.ft
+dedup-near    | text.ft    | ft-dedup --near --threshold 0.5
+dedup-pairs   | /dev/null  | ft-dedup --near --mark -i text.ft -o out/text.ft --pairs out/pairs
 dedup-bound   | many.ft    | ft-dedup --memory 20K
 dedup-against | text.ft    | ft-dedup --against items.ft --mark --report out/leaks --run 3 --span 3
 dedup-repeats | text.ft    | ft-dedup --substring --min-bytes 16 --cut exact --report out/top
