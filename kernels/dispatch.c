@@ -36,6 +36,7 @@ static const ft_kernels ref = {
     .softmax_tile_bf16 = ft_k_softmax_tile_bf16_ref,
     .softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_ref,
     .softmax_tile_back_bf16 = ft_k_softmax_tile_back_bf16_ref,
+    .ascii_masks = ft_k_ascii_masks_ref,
 };
 
 #if defined(__x86_64__)
@@ -84,6 +85,7 @@ static ft_kernels avx2_of(ft_kernels k)
     k.softmax_tile_bf16 = ft_k_softmax_tile_bf16_avx2;
     k.softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_avx2;
     k.softmax_tile_back_bf16 = ft_k_softmax_tile_back_bf16_avx2;
+    k.ascii_masks = ft_k_ascii_masks_avx2;
     return k;
 }
 
@@ -122,6 +124,7 @@ static ft_kernels avx512_of(ft_kernels k)
     k.softmax_tile_bf16 = ft_k_softmax_tile_bf16_avx512;
     k.softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_avx512;
     k.softmax_tile_back_bf16 = ft_k_softmax_tile_back_bf16_avx512;
+    k.ascii_masks = ft_k_ascii_masks_avx512;
     return k;
 }
 #endif

@@ -5,6 +5,7 @@
 #ifndef FT_TOKENIZER_INTERNAL_H
 #define FT_TOKENIZER_INTERNAL_H
 
+#include "kernels/kernels.h"
 #include "text/tokenizer.h"
 
 #define FT_NO_TOKEN UINT32_MAX
@@ -25,6 +26,12 @@ int ft_splitter_init(ft_splitter *s, ft_slice pre, ft_err *e) FT_MUST_CHECK;
 
 /* Returns: the length of the first word of n > 0 bytes, at least 1. */
 size_t ft_split_next(const ft_splitter *s, const uint8_t *p, size_t n);
+
+/* The same for many words at once. p: n > 0 bytes of text that begin with a word and end with the
+ * text; 64 bytes can be read there even when n is less. Returns: a set of words' ends, the lowest
+ * being the first word's, without a gap: bit i says that a word ends before p[i]. Words of ASCII
+ * that end within these 64 bytes are found this way, others are for ft_split_next: 0 = none. */
+uint64_t ft_split_ends(const ft_splitter *s, const ft_kernels *k, const uint8_t *p, size_t n);
 
 /* ---- tokenizer.c ---- */
 
