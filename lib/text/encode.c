@@ -36,6 +36,13 @@ typedef struct long_word {
  * to where both can be read. */
 #define AHEAD_BYTES (64 + SHORT_BYTES)
 
+/* A word of at most SHORT_BYTES on its way to its place in the cache. */
+typedef struct lookup {
+    uint64_t a, b;             /* the bytes, zeros behind them */
+    short_line *line;
+    size_t n;
+} lookup;
+
 struct ft_encoder {
     const ft_tokenizer *t;
     const ft_kernels *kernels;
@@ -43,6 +50,7 @@ struct ft_encoder {
     short_line *short_words;
     long_word *long_words;
     uint64_t lost;
+    lookup words[64];          /* scratch of encode_ends */
 };
 
 void ft_ids_free(ft_ids *ids)
@@ -109,34 +117,44 @@ static inline size_t line_of(uint64_t a, uint64_t b, size_t lines)
     return (size_t)(h >> 32 ^ h >> 45) & (lines - 1);
 }
 
-/* Merges a word and puts it in front in its line, if it fits and lost nothing. */
-static int new_short_word(ft_encoder *enc, const uint8_t *p, short_line *line, short_word w,
-                          ft_ids *ids, ft_err *e)
+/* p: SHORT_BYTES that can be read. */
+static inline lookup look_for(ft_encoder *enc, const uint8_t *p, size_t n)
 {
+    uint64_t a = load64(p) & first_bytes[n < 8 ? n : 8];
+    uint64_t b = load64(p + 8) & first_bytes[n < 8 ? 0 : n - 8];
+    return (lookup){a, b, &enc->short_words[line_of(a, b, SHORT_LINES)], n};
+}
+
+/* Merges a word and puts it in front in its line, if it fits and lost nothing. */
+static int new_short_word(ft_encoder *enc, const uint8_t *p, const lookup *l, ft_ids *ids,
+                          ft_err *e)
+{
+    short_word w = {{l->a, l->b}, {0}, 0, (uint16_t)l->n};
     size_t before = ids->n;
     uint64_t lost = enc->lost;
-    int rc = ft_bpe_word(enc->bpe, p, w.n_bytes, ids, &enc->lost, e);
+    int rc = ft_bpe_word(enc->bpe, p, l->n, ids, &enc->lost, e);
     if (rc < 0 || ids->n - before > SHORT_IDS || enc->lost != lost)
         return rc;
     w.n_ids = (uint16_t)(ids->n - before);
     memcpy(w.id, ids->p + before, w.n_ids * sizeof *w.id);
-    line->word[1] = line->word[0];
-    line->word[0] = w;
+    l->line->word[1] = l->line->word[0];
+    l->line->word[0] = w;
     return 0;
 }
 
-/* A word of at most SHORT_BYTES, of which that many can be read. */
-static inline int encode_short(ft_encoder *enc, const uint8_t *p, size_t n, ft_ids *ids, ft_err *e)
+static inline uint64_t differs(const short_word *w, const lookup *l)
 {
-    uint64_t a = load64(p) & first_bytes[n < 8 ? n : 8];
-    uint64_t b = load64(p + 8) & first_bytes[n < 8 ? 0 : n - 8];
-    short_line *line = &enc->short_words[line_of(a, b, SHORT_LINES)];
-    const short_word *w = &line->word[0], *older = &line->word[1];
-    uint64_t differ = (w->key[0] ^ a) | (w->key[1] ^ b) | (w->n_bytes ^ n);
-    uint64_t differ_older = (older->key[0] ^ a) | (older->key[1] ^ b) | (older->n_bytes ^ n);
-    if (differ && differ_older)
-        return new_short_word(enc, p, line, (short_word){{a, b}, {0}, 0, (uint16_t)n}, ids, e);
-    w = differ ? older : w;
+    return (w->key[0] ^ l->a) | (w->key[1] ^ l->b) | (w->n_bytes ^ l->n);
+}
+
+static inline int encode_short(ft_encoder *enc, const uint8_t *p, const lookup *l, ft_ids *ids,
+                               ft_err *e)
+{
+    const short_word *w = l->line->word;
+    uint64_t newer = differs(&w[0], l), older = differs(&w[1], l);
+    if (newer && older)
+        return new_short_word(enc, p, l, ids, e);
+    w += newer != 0;
     if (ids->cap - ids->n < SHORT_IDS &&
         ft_grow(&ids->p, &ids->cap, ids->n + SHORT_IDS, sizeof *ids->p, e) < 0)
         return FT_ERR_NOMEM;
@@ -171,22 +189,29 @@ static int encode_long(ft_encoder *enc, const uint8_t *p, size_t n, ft_ids *ids,
     return 0;
 }
 
-/* The words that end at the places in `ends`; p: AHEAD_BYTES or more that can be read.
+/* The words that end at the places in `ends`; p: AHEAD_BYTES or more that can be read. All are
+ * looked for before the first is found, so that memory works for many at a time.
  * Returns: 0 and where the last one ends in *used. */
 static int encode_ends(ft_encoder *enc, const uint8_t *p, uint64_t ends, size_t *used,
                        ft_ids *ids, ft_err *e)
 {
-    size_t at = 0;
+    lookup *words = enc->words;
+    size_t n_words = 0, at = 0;
+    int rc = 0;
     for (; ends; ends &= ends - 1) {
         size_t end = (size_t)__builtin_ctzll(ends), n = end - at;
-        int rc = n <= SHORT_BYTES ? encode_short(enc, p + at, n, ids, e)
-                                  : encode_long(enc, p + at, n, ids, e);
-        if (rc < 0)
-            return rc;
+        lookup *l = &words[n_words++];
+        *l = n <= SHORT_BYTES ? look_for(enc, p + at, n) : (lookup){.n = n};
+        __builtin_prefetch(l->line);
         at = end;
     }
     *used = at;
-    return 0;
+    for (size_t i = 0; rc == 0 && i < n_words; i++) {
+        rc = words[i].line ? encode_short(enc, p, &words[i], ids, e)
+                           : encode_long(enc, p, words[i].n, ids, e);
+        p += words[i].n;
+    }
+    return rc;
 }
 
 /* The first word of n bytes, whatever it is. */
@@ -195,11 +220,13 @@ static int encode_next(ft_encoder *enc, const uint8_t *p, size_t n, size_t *used
 {
     uint8_t padded[SHORT_BYTES] = {0};
     size_t len = *used = ft_split_next(&enc->t->splitter, p, n);
+    lookup l;
     if (len > SHORT_BYTES)
         return encode_long(enc, p, len, ids, e);
     if (n < SHORT_BYTES)
         p = memcpy(padded, p, len);
-    return encode_short(enc, p, len, ids, e);
+    l = look_for(enc, p, len);
+    return encode_short(enc, p, &l, ids, e);
 }
 
 static int encode_text(ft_encoder *enc, const uint8_t *p, size_t n, ft_ids *ids, ft_err *e)

@@ -57,6 +57,8 @@ struct ft_tokenizer {
     uint32_t byte_id[256];     /* token of a single byte, FT_NO_TOKEN: none                    */
     ft_merge *merges;
     size_t merge_mask;
+    uint64_t *merge_seen;      /* bits by ft_pair_hash: 0 = there is no such merge; small, so near */
+    size_t seen_mask;
     ft_special *specials;      /* longest text first                                           */
     size_t n_specials;
     int has_user;              /* whether one of them is no control token                      */
@@ -75,7 +77,10 @@ static inline uint64_t ft_pair_hash(uint32_t left, uint32_t right)
 /* Returns: the merge of two neighbours, or NULL. */
 static inline const ft_merge *ft_merge_find(const ft_tokenizer *t, uint32_t left, uint32_t right)
 {
-    size_t i = (size_t)ft_pair_hash(left, right) & t->merge_mask;
+    uint64_t h = ft_pair_hash(left, right), seen = h >> 16 & t->seen_mask;
+    size_t i = (size_t)h & t->merge_mask;
+    if (!(t->merge_seen[seen / 64] >> seen % 64 & 1))
+        return NULL;
     for (;; i = (i + 1) & t->merge_mask) {
         const ft_merge *m = &t->merges[i];
         if (m->left == left && m->right == right)
