@@ -57,7 +57,7 @@ struct ft_tokenizer {
     uint32_t byte_id[256];     /* token of a single byte, FT_NO_TOKEN: none                    */
     ft_merge *merges;
     size_t merge_mask;
-    uint64_t *merge_seen;      /* bits by ft_pair_hash: 0 = there is no such merge; small, so near */
+    uint64_t *merge_seen;      /* bits by ft_pair_hash: 0 = no such merge; small, so near      */
     size_t seen_mask;
     ft_special *specials;      /* longest text first                                           */
     size_t n_specials;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Embeddings (lib/nn/embed.h) of English in pieces of 256 tokens, on two threads, beside transformers
-# in bf16; and how far the vectors are from transformers'.
+# Embeddings (lib/nn/embed.h) of English in pieces of 256 tokens, on two threads, beside
+# transformers in bf16; and how far the vectors are from transformers'.
 set -eu
 . "$FT_ROOT/tests/bench/bench_lib.sh"
 licence_text 80000 | ft-import -q --shape plain | ft-tokenize -q -m "$MODEL" --raw |

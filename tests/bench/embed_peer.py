@@ -1,5 +1,5 @@
-"""embed_peer.py MODEL.gguf IDS VECTORS...: tokens a second of transformers in bf16 on two threads, the
-best of three, and the least cosine of each file's vectors with transformers' in fp32.
+"""embed_peer.py MODEL.gguf IDS VECTORS...: tokens a second of transformers in bf16 on two
+threads, the best of three, and the least cosine of each file's vectors with transformers' in fp32.
 Made for torch 2.15.0, transformers 5.23.0."""
 import os
 import sys

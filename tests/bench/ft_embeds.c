@@ -1,6 +1,7 @@
 /* ft_embeds: writes the embeddings of lines of token ids on standard input, and says on standard
  * error how many tokens a second that was, the best of three.
- *     ft_embeds MODEL.gguf f32|bf16|int8|auto THREADS < IDS > VECTORS  (C little-endian floats a line)
+ *     ft_embeds MODEL.gguf f32|bf16|int8|auto THREADS < IDS > VECTORS
+ * VECTORS are C little-endian floats a line.
  * At most 4096 lines of at most 1024 ids. */
 #define _GNU_SOURCE
 #include "base/mem.h"

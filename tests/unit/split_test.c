@@ -12,9 +12,10 @@ enum { LONGEST = 200, ROUNDS = 30000 };
 
 /* What the texts are made of; longer pieces are rarer. */
 static const char *const parts[] = {
-    " ", " ", " ", "'", "'", "s", "t", "re", "ve", "ll", "d", "m", "a", "Word", "1", "23", "\n", "\t",
-    "\r\n", "\x1c", "\x0b", "-", "...", "=====", "  ", "    ", "\xc3\xa9", "\xc2\xa0", "\xe4\xbd\xa0",
-    "\xe3\x80\x80", "\xd9\xa3", "\xf0\x9f\x98\x80", "\xff", "\x80", "letters", "                    "};
+    " ", " ", " ", "'", "'", "s", "t", "re", "ve", "ll", "d", "m", "a", "Word", "1", "23", "\n",
+    "\t", "\r\n", "\x1c", "\x0b", "-", "...", "=====", "  ", "    ", "\xc3\xa9", "\xc2\xa0",
+    "\xe4\xbd\xa0", "\xe3\x80\x80", "\xd9\xa3", "\xf0\x9f\x98\x80", "\xff", "\x80", "letters",
+    "                    "};
 
 static size_t make_text(text_source *r, uint8_t *p)
 {
@@ -64,7 +65,7 @@ static void check(const char *pre, const char *family)
     assert_non_null(s);
     assert_int_equal(ft_splitter_init(s, slice_of(pre), &e), 0);
     for (size_t i = 0; i < ROUNDS; i++) {
-        memset(text, (int)text_below(&r, 256), sizeof text);   /* what lies behind decides nothing */
+        memset(text, (int)text_below(&r, 256), sizeof text);   /* what is behind decides nothing */
         found += compare(s, k, text, make_text(&r, text));
     }
     assert_true(found > 10 * (size_t)ROUNDS);
