@@ -1,7 +1,8 @@
 """tokenize_peer.py MODEL.gguf TEXTS.jsonl TOKENS.jsonl: megabytes a second of other tokenizers on
-two threads, the best of three, with the model's own vocabulary: lines "name speed equal", equal being
-the share of texts whose ids are those in TOKENS.jsonl (ft-cat of ft-tokenize --raw). Made for
-tokenizers 0.23.3 (encode_batch) and tiktoken 0.14 (encode_ordinary_batch)."""
+two threads, the best of three, with the model's own vocabulary: lines
+"name speed equal", equal being the share of texts whose ids are those in TOKENS.jsonl (ft-cat of
+ft-tokenize --raw). Made for tokenizers 0.23.3 (encode_batch) and tiktoken 0.14
+(encode_ordinary_batch)."""
 import json
 import os
 import sys
