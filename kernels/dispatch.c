@@ -37,6 +37,7 @@ static const ft_kernels ref = {
     .softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_ref,
     .softmax_tile_back_bf16 = ft_k_softmax_tile_back_bf16_ref,
     .minhash = ft_k_minhash_ref,
+    .ascii_masks = ft_k_ascii_masks_ref,
 };
 
 #if defined(__x86_64__)
@@ -86,6 +87,7 @@ static ft_kernels avx2_of(ft_kernels k)
     k.softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_avx2;
     k.softmax_tile_back_bf16 = ft_k_softmax_tile_back_bf16_avx2;
     k.minhash = ft_k_minhash_avx2;
+    k.ascii_masks = ft_k_ascii_masks_avx2;
     return k;
 }
 
@@ -125,6 +127,7 @@ static ft_kernels avx512_of(ft_kernels k)
     k.softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_avx512;
     k.softmax_tile_back_bf16 = ft_k_softmax_tile_back_bf16_avx512;
     k.minhash = ft_k_minhash_avx512;
+    k.ascii_masks = ft_k_ascii_masks_avx512;
     return k;
 }
 #endif

@@ -20,6 +20,13 @@ enum { FT_HADAMARD = 64,           /* inputs that are mixed before they become b
 /* Columns that a panel of n columns has in memory. */
 #define FT_PANEL_WIDTH(n) (((n) + 15) & ~(size_t)15)
 
+/* Which of 64 bytes are what, byte i in bit i. */
+typedef struct ft_ascii_masks {
+    uint64_t letter, digit;    /* A-Z a-z; 0-9                                               */
+    uint64_t space, blank;     /* tab, line feed, 0b, 0c, carriage return or blank; blank    */
+    uint64_t quote, wide;      /* apostrophe; 80 and above                                   */
+} ft_ascii_masks;
+
 typedef struct ft_kernels {
     const char *name;                       /* "ref", "avx2", "avx512" */
 
@@ -173,6 +180,9 @@ typedef struct ft_kernels {
      * 1997). All families give the same bits. */
     void (*minhash)(const uint64_t *h, size_t n, const uint64_t *a, const uint64_t *b,
                     uint32_t *min, size_t k);
+
+    /* Sorts the 64 bytes at p. All families give the same bits. */
+    void (*ascii_masks)(const uint8_t *p, ft_ascii_masks *m);
 } ft_kernels;
 
 /* The table for this machine, chosen before main. Never NULL. Threads: any. */

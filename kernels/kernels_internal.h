@@ -142,4 +142,8 @@ FT_K(pack_rows_s8, avx512);
 FT_K(pack_cols_s8, avx512);
 FT_K(gemm_s8, avx512);
 
+FT_K(ascii_masks, ref);
+FT_K(ascii_masks, avx2);
+FT_K(ascii_masks, avx512);
+
 #endif

@@ -249,13 +249,32 @@ ft_mp_iter ft_mp_iter_of(ft_mp v)
     return (ft_mp_iter){v.p + h.head_bytes, v.p + v.n, h.children};
 }
 
+/* Returns: the length of the checked object at p when it is one of those that records are made of
+ * mostly (short strings, small numbers, text, binary), else 0. */
+static inline size_t common_length(const uint8_t *p)
+{
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] >= 0xa0 && p[0] < 0xc0)
+        return 1 + (p[0] & 31u);
+    if (p[0] == 0xd9 || p[0] == 0xc4)
+        return 2 + (size_t)p[1];
+    if (p[0] == 0xda || p[0] == 0xc5)
+        return 3 + ((size_t)p[1] << 8 | p[2]);
+    return 0;
+}
+
 int ft_mp_next(ft_mp_iter *it, ft_mp *item)
 {
     const uint8_t *p = it->p;
     uint64_t todo = 1;
+    size_t n;
     if (it->left == 0)
         return 0;
     it->left--;
+    n = common_length(p);
+    p += n;
+    todo -= n > 0;
     while (todo > 0) {
         struct head h;
         (void)head_read(&h, p, (size_t)(it->end - p));
@@ -275,17 +294,21 @@ uint64_t ft_mp_count(ft_mp v)
 
 int ft_mp_get(ft_mp map, const char *key, ft_mp *value)
 {
-    ft_mp_iter it;
+    struct head h = head_of(map);
+    ft_mp_iter it = {map.p + h.head_bytes, map.p + map.n, h.children};
+    size_t n = strlen(key);
     ft_mp k, v;
     ft_slice s;
-    if (ft_mp_type_of(map) != FT_MP_MAP)
+    if (h.type != FT_MP_MAP)
         return 0;
-    it = ft_mp_iter_of(map);
-    while (ft_mp_next(&it, &k) && ft_mp_next(&it, &v))
+    while (ft_mp_next(&it, &k) && ft_mp_next(&it, &v)) {
+        if (n && (k.n <= n || k.p[k.n - 1] != (uint8_t)key[n - 1]))
+            continue;                      /* soon seen: too short, or another last byte */
         if (ft_mp_str(k, &s) && ft_slice_is(s, key)) {
             *value = v;
             return 1;
         }
+    }
     return 0;
 }
 

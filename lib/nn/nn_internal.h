@@ -249,6 +249,11 @@ void nn_attention_back(struct ft_nn *nn, size_t layer, const struct rowset *rows
 /* Floats of scratch a thread needs. */
 size_t nn_attention_scratch(const ft_model *m, int training);
 
+/* ---- transformer.c ---- */
+
+/* From the rows that nn_rows_begin laid out to x_out, the last layer's output. */
+void nn_forward(struct ft_nn *nn);
+
 /* ---- layer.c ---- */
 
 /* From acts[layer].x to the layer's output x_next, which may be the same array where nothing is

@@ -26,7 +26,7 @@ static void pass_layer(const struct ft_nn *nn, size_t used, size_t next)
         ft_model_layer_wanted(nn->m, next, 1);
 }
 
-static void forward(struct ft_nn *nn)
+void nn_forward(struct ft_nn *nn)
 {
     const ft_model *m = nn->m;
     ft_pool_run(nn->pool, nn->all.n, embed_task, nn);
@@ -64,7 +64,7 @@ int ft_nn_loss(ft_nn *nn, const ft_seq *seqs, size_t n, double *nll, float *toke
     if (rc < 0)
         return rc;
     nn->int8 = nn->limits.compute == FT_COMPUTE_INT8 && !nn->limits.plain_losses;
-    forward(nn);
+    nn_forward(nn);
     rc = nn_loss_head(nn, nll, token_nll, 0, e);
     nn->int8 = nn->limits.compute == FT_COMPUTE_INT8;
     return rc;
@@ -80,7 +80,7 @@ int ft_nn_backward(ft_nn *nn, const ft_seq *seqs, size_t n, const ft_nn_step *st
     rc = nn_rows_begin(nn, seqs, n, e);
     if (rc < 0)
         return rc;
-    forward(nn);
+    nn_forward(nn);
     rc = nn_loss_head(nn, nll, NULL, 1, e);
     if (rc < 0)
         return rc;
@@ -116,7 +116,7 @@ int ft_nn_prefixes_begin(ft_nn *nn, const ft_seq *prefixes, size_t n, const ft_n
             memset(nn->prefix_dk[l], 0, floats * sizeof(float));
             memset(nn->prefix_dv[l], 0, floats * sizeof(float));
         }
-        forward(nn);
+        nn_forward(nn);
     }
     nn->in_prefixes = 0;
     return rc;
@@ -149,7 +149,7 @@ int ft_nn_logits(ft_nn *nn, const ft_seq *seq, const size_t *at, size_t n_at, fl
         if (at[i] >= seq->T)
             return ft_err_set(e, FT_ERR_USAGE, "logits asked after the end of the sequence");
     nn_rows_choose(nn, at, n_at);
-    forward(nn);
+    nn_forward(nn);
     nn_logits_rows(nn, n_at, out);
     return 0;
 }

@@ -23,6 +23,8 @@ struct ft_bpe {
     uint64_t *heap;              /* rank << 32 | position: least rank, then leftmost, first */
     size_t cap, heap_n;
     uint64_t steps;
+    uint32_t id[SCAN_MAX];               /* a short word's symbols                  */
+    const ft_merge *pair[SCAN_MAX];      /* the merge of id[i] and id[i + 1] or NULL */
 };
 
 int ft_bpe_new(ft_bpe **b, const ft_tokenizer *t, ft_err *e)
@@ -57,10 +59,11 @@ uint64_t ft_bpe_steps(const ft_bpe *b)
     return b->steps;
 }
 
-/* Merges n <= SCAN_MAX symbols in place. Returns: how many are left. */
-static size_t merge_by_scan(ft_bpe *b, uint32_t *id, size_t n)
+/* Merges the n symbols in b->id in place. Returns: how many are left. */
+static size_t merge_by_scan(ft_bpe *b, size_t n)
 {
-    const ft_merge *pair[SCAN_MAX];      /* of id[i] and id[i + 1] */
+    const ft_merge **pair = b->pair;
+    uint32_t *id = b->id;
     for (size_t i = 0; i + 1 < n; i++)
         pair[i] = ft_merge_find(b->t, id[i], id[i + 1]);
     while (n > 1) {
@@ -207,7 +210,7 @@ static int long_word(ft_bpe *b, const uint8_t *p, size_t n, ft_ids *ids, uint64_
 
 int ft_bpe_word(ft_bpe *b, const uint8_t *p, size_t n, ft_ids *ids, uint64_t *lost, ft_err *e)
 {
-    uint32_t id[SCAN_MAX];
+    uint32_t *id = b->id;
     size_t used = 0;
     if (n > SCAN_MAX)
         return long_word(b, p, n, ids, lost, e);
@@ -215,7 +218,7 @@ int ft_bpe_word(ft_bpe *b, const uint8_t *p, size_t n, ft_ids *ids, uint64_t *lo
         if (b->t->byte_id[p[i]] != FT_NO_TOKEN)
             id[used++] = b->t->byte_id[p[i]];
     *lost += n - used;
-    used = merge_by_scan(b, id, used);
+    used = merge_by_scan(b, used);
     for (size_t i = 0; i < used; i++)
         if (ft_ids_add(ids, id[i], e) < 0)
             return FT_ERR_NOMEM;

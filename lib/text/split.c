@@ -57,6 +57,10 @@ static unsigned class_of(uint32_t c)
     }
 }
 
+/* Between them no letter, number or space is or will soon be assigned: class 0, "other". */
+#define FIRST_PLANES_END 0x40000u
+#define LAST_PLANES 0xe0000u
+
 static void set_class(ft_splitter *s, uint32_t c, unsigned class)
 {
     unsigned shift = (c & 3) * 2;
@@ -72,8 +76,11 @@ int ft_splitter_init(ft_splitter *s, ft_slice pre, ft_err *e)
         return ft_err_set(e, FT_ERR_DATA,
                           "pre-tokenizer \"%.*s\" is not known; known are: gpt-2, smollm",
                           (int)(pre.n < 64 ? pre.n : 64), (const char *)pre.p);
-    for (uint32_t c = 0; c < 0x110000; c++)
+    for (uint32_t c = 0; c < 0x110000; c++) {
+        if (c == FIRST_PLANES_END)
+            c = LAST_PLANES;
         set_class(s, c, class_of(c));
+    }
     for (size_t i = 0; i < sizeof added / sizeof *added; i++)
         for (uint32_t c = added[i].first; c <= added[i].last; c++)
             set_class(s, c, added[i].class);
@@ -164,4 +171,54 @@ size_t ft_split_next(const ft_splitter *s, const uint8_t *p, size_t n)
         return len;
     }
     return run_end(s, p, at + len, n, class);
+}
+
+/* Contractions begin at an apostrophe that begins a word. */
+static uint64_t cut_contractions(const uint8_t *p, size_t n, uint64_t quotes, uint64_t starts)
+{
+    for (; quotes; quotes &= quotes - 1) {
+        size_t at = (size_t)__builtin_ctzll(quotes), len = contraction(p + at, n - at);
+        if (len)
+            starts &= ~(2ull << at);
+        if (len && at + len < 64)
+            starts |= 1ull << (at + len);
+    }
+    return starts;
+}
+
+uint64_t ft_split_ends(const ft_splitter *s, const ft_kernels *k, const uint8_t *p, size_t n)
+{
+    ft_ascii_masks m;
+    size_t known = n < 64 ? n : 64;      /* bytes whose class the masks say */
+    int whole = n < 64;                  /* and behind which nothing comes  */
+    uint64_t others, space_next, starts, quotes;
+    k->ascii_masks(p, &m);
+    if (m.wide) {
+        size_t first = (size_t)__builtin_ctzll(m.wide);
+        if (first < known) {
+            known = first;
+            whole = 0;
+        }
+    }
+    if (known < 3 && !whole)
+        return 0;
+    others = ~(m.letter | m.digit | m.space | m.wide);
+    starts = (m.letter & ~(m.letter << 1)) | (others & ~(others << 1));
+    starts |= m.digit & ~(m.digit << 1);
+    starts &= ~(m.blank << 1);
+    space_next = m.space >> 1;
+    if (s->lone_digits) {
+        starts |= m.digit;
+        space_next |= m.digit >> 1;
+    }
+    if (whole && known)
+        space_next |= 1ull << (known - 1);
+    starts |= m.space & ~(m.space << 1 & space_next);
+    quotes = m.quote & ~(others << 1) & ~(m.blank << 1);
+    if (known < 64)
+        quotes &= (1ull << known) - 1;
+    starts = cut_contractions(p, known, quotes, starts) & ~1ull;
+    if (whole)
+        return (starts & ((1ull << known) - 1)) | 1ull << known;
+    return starts & ((1ull << (known - 1)) - 1);
 }

@@ -8,6 +8,7 @@
 #define TOKENS_MAX (1u << 22)
 #define TYPE_CONTROL 3
 #define TYPE_USER 4
+#define SEEN_BITS 8              /* of merge_seen for each slot of the table of merges */
 
 /* Returns: the smallest power of two with room for n entries at half load. */
 static size_t table_size(size_t n)
@@ -203,14 +204,17 @@ static int parse_merge(const ft_tokenizer *t, ft_slice s, size_t number, ft_merg
 
 static int load_merges(ft_tokenizer *t, const ft_tokenizer_spec *spec, ft_err *e)
 {
-    size_t slots = table_size(spec->n_merges);
-    if (!(t->merges = ft_new_aligned(slots, sizeof *t->merges, e)))
+    size_t slots = table_size(spec->n_merges), seen = SEEN_BITS * slots;
+    if (!(t->merges = ft_new_aligned(slots, sizeof *t->merges, e)) ||
+        !(t->merge_seen = ft_new(seen / 64, sizeof *t->merge_seen, e)))
         return e ? e->code : FT_ERR_NOMEM;
     memset(t->merges, 0xff, slots * sizeof *t->merges);
     t->merge_mask = slots - 1;
+    t->seen_mask = seen - 1;
     for (size_t i = 0; i < spec->n_merges; i++) {
         ft_merge m;
         const ft_merge *twin;
+        uint64_t hash;
         size_t slot;
         int rc = parse_merge(t, spec->merges[i], i, &m, e);
         if (rc < 0)
@@ -219,7 +223,9 @@ static int load_merges(ft_tokenizer *t, const ft_tokenizer_spec *spec, ft_err *e
             return ft_err_set(e, FT_ERR_DATA, "merges %u and %zu are the same: \"%.*s\"",
                               twin->rank, i, (int)spec->merges[i].n,
                               (const char *)spec->merges[i].p);
-        slot = (size_t)ft_pair_hash(m.left, m.right) & t->merge_mask;
+        hash = ft_pair_hash(m.left, m.right);
+        t->merge_seen[(hash >> 16 & t->seen_mask) / 64] |= 1ull << (hash >> 16) % 64;
+        slot = (size_t)hash & t->merge_mask;
         while (t->merges[slot].left != FT_NO_TOKEN)
             slot = (slot + 1) & t->merge_mask;
         t->merges[slot] = m;
@@ -299,6 +305,7 @@ void ft_tokenizer_free(ft_tokenizer **t)
     ft_free((*t)->types);
     ft_free((*t)->name_slots);
     ft_free((*t)->merges);
+    ft_free((*t)->merge_seen);
     ft_free((*t)->specials);
     ft_free(*t);
     *t = NULL;

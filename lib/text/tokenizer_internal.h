@@ -5,6 +5,7 @@
 #ifndef FT_TOKENIZER_INTERNAL_H
 #define FT_TOKENIZER_INTERNAL_H
 
+#include "kernels/kernels.h"
 #include "text/tokenizer.h"
 
 #define FT_NO_TOKEN UINT32_MAX
@@ -25,6 +26,12 @@ int ft_splitter_init(ft_splitter *s, ft_slice pre, ft_err *e) FT_MUST_CHECK;
 
 /* Returns: the length of the first word of n > 0 bytes, at least 1. */
 size_t ft_split_next(const ft_splitter *s, const uint8_t *p, size_t n);
+
+/* The same for many words at once. p: n > 0 bytes of text that begin with a word and end with the
+ * text; 64 bytes can be read there even when n is less. Returns: a set of words' ends, the lowest
+ * being the first word's, without a gap: bit i says that a word ends before p[i]. Words of ASCII
+ * that end within these 64 bytes are found this way, others are for ft_split_next: 0 = none. */
+uint64_t ft_split_ends(const ft_splitter *s, const ft_kernels *k, const uint8_t *p, size_t n);
 
 /* ---- tokenizer.c ---- */
 
@@ -50,6 +57,8 @@ struct ft_tokenizer {
     uint32_t byte_id[256];     /* token of a single byte, FT_NO_TOKEN: none                    */
     ft_merge *merges;
     size_t merge_mask;
+    uint64_t *merge_seen;      /* bits by ft_pair_hash: 0 = no such merge; small, so near      */
+    size_t seen_mask;
     ft_special *specials;      /* longest text first                                           */
     size_t n_specials;
     int has_user;              /* whether one of them is no control token                      */
@@ -68,7 +77,10 @@ static inline uint64_t ft_pair_hash(uint32_t left, uint32_t right)
 /* Returns: the merge of two neighbours, or NULL. */
 static inline const ft_merge *ft_merge_find(const ft_tokenizer *t, uint32_t left, uint32_t right)
 {
-    size_t i = (size_t)ft_pair_hash(left, right) & t->merge_mask;
+    uint64_t h = ft_pair_hash(left, right), seen = h >> 16 & t->seen_mask;
+    size_t i = (size_t)h & t->merge_mask;
+    if (!(t->merge_seen[seen / 64] >> seen % 64 & 1))
+        return NULL;
     for (;; i = (i + 1) & t->merge_mask) {
         const ft_merge *m = &t->merges[i];
         if (m->left == left && m->right == right)

@@ -155,13 +155,13 @@ static inline void naive_residual(double *x, double *y, double *h, size_t n)
     free(h);
 }
 
-/* Returns: the sum of -log p over the targets of s. */
-static inline double naive_loss(const struct naive *n, const ft_seq *s)
+/* Returns: the hidden states behind the final norm, [T x C]; the caller frees. */
+static inline double *naive_hidden(const struct naive *n, const ft_seq *s)
 {
     const ft_model *m = n->m;
     size_t T = s->T, C = m->C;
-    double *embedding = naive_weights(&m->embedding), *head = naive_weights(&m->head);
-    double *x = naive_new(T * C), *h, *logits, loss = 0, eps = (double)m->rms_eps;
+    double *embedding = naive_weights(&m->embedding);
+    double *x = naive_new(T * C), *h, eps = (double)m->rms_eps;
     for (size_t i = 0; i < T * C; i++)
         x[i] = embedding[s->ids[i / C] * C + i % C];
     for (size_t layer = 0; layer < m->L; layer++) {
@@ -171,7 +171,18 @@ static inline double naive_loss(const struct naive *n, const ft_seq *s)
         naive_residual(x, naive_mlp(n, layer, h, T), h, T * C);
     }
     h = naive_norm(x, m->final_norm, eps, T, C);
-    logits = naive_product(head, m->V, C, h, T);
+    free(embedding);
+    free(x);
+    return h;
+}
+
+/* Returns: the sum of -log p over the targets of s. */
+static inline double naive_loss(const struct naive *n, const ft_seq *s)
+{
+    const ft_model *m = n->m;
+    size_t T = s->T;
+    double *head = naive_weights(&m->head), *h = naive_hidden(n, s), *logits, loss = 0;
+    logits = naive_product(head, m->V, m->C, h, T);
     for (size_t t = 1; t < T; t++) {
         const double *row = logits + (t - 1) * m->V;
         double max = -INFINITY, sum = 0;
@@ -182,9 +193,7 @@ static inline double naive_loss(const struct naive *n, const ft_seq *s)
         if (s->target[t])
             loss += max + log(sum) - row[s->ids[t]];
     }
-    free(embedding);
     free(head);
-    free(x);
     free(h);
     free(logits);
     return loss;

@@ -23,9 +23,9 @@ typedef struct cli_item {
 } cli_item;
 
 typedef struct cli_steps {
-    void (*read)(void *ctx, const cli_item *it);             /* in order, before work; may be NULL */
-    void (*work)(void *ctx, cli_item *it, unsigned worker);  /* worker < threads of cli_pool()     */
-    void (*done)(void *ctx, cli_item *it);                   /* in order                           */
+    void (*read)(void *ctx, const cli_item *it);      /* in order, before work; may be NULL    */
+    void (*work)(void *ctx, cli_item *it, unsigned worker);    /* worker < threads of the pool */
+    void (*done)(void *ctx, cli_item *it);            /* in order                              */
 } cli_steps;
 
 /* Runs the steps over all records up to the verified end of `in`. Ends in cli_fail, naming record

@@ -12,26 +12,45 @@ static int add_id(cli_example *w, uint32_t id, int target, ft_err *e)
     return ft_ids_add(&w->ids, id, e);
 }
 
-/* Encodes w->text and empties it. A token is a target when its first byte is: one that begins
- * before the boundary is what generation would not have to produce. */
+/* Marks the ids from `from` on, which stand for w->text, as targets where that is due; `lost` bytes
+ * of it have no id. A token is a target when its first byte is: one that begins before the
+ * boundary is what generation would not have to produce. */
+static void mark_targets(cli_example *w, size_t from, uint64_t lost)
+{
+    size_t n_ids = w->ids.n - from, k = 0, at = 0;
+    uint8_t *mask = ft_buf_room(&w->mask, n_ids);
+    if (!mask)
+        return;
+    for (; k < n_ids && at < w->target_from && w->target_from != SIZE_MAX; k++) {
+        uint32_t id = w->ids.p[from + k];
+        size_t n = ft_token_bytes(w->t, id).n, left;
+        while (lost && at < w->text.n && !ft_tokenizer_has_byte(w->t, w->text.p[at]))
+            at++;
+        mask[k] = at >= w->target_from;
+        left = w->text.n - at;
+        if (!lost || ft_tokenizer_is_special(w->t, id))
+            at += n < left ? n : left;
+        else
+            for (; n && at < w->text.n; at++)
+                n -= (size_t)ft_tokenizer_has_byte(w->t, w->text.p[at]);
+    }
+    memset(mask + k, at >= w->target_from, n_ids - k);
+    if (from == 0 && n_ids)
+        mask[0] = 0;
+    w->mask.n += n_ids;
+}
+
+/* Encodes w->text and empties it. */
 static int flush_text(cli_example *w, ft_err *e)
 {
-    size_t k = w->ids.n, at = 0;
+    size_t from = w->ids.n;
     uint64_t lost = ft_encoder_lost_bytes(w->enc);
     int rc = ft_buf_check(&w->text, e);
     if (rc == 0)
         rc = ft_encode(w->enc, w->text.p, w->text.n, w->parse_special ? FT_ENCODE_SPECIAL : 0,
                        &w->ids, e);
-    lost = ft_encoder_lost_bytes(w->enc) - lost;
-    for (; rc == 0 && k < w->ids.n; k++) {
-        size_t n = ft_token_bytes(w->t, w->ids.p[k]).n;
-        int special = ft_tokenizer_is_special(w->t, w->ids.p[k]);
-        while (lost && at < w->text.n && !ft_tokenizer_has_byte(w->t, w->text.p[at]))
-            at++;
-        ft_buf_add_byte(&w->mask, (uint8_t)(k > 0 && at >= w->target_from));
-        for (; n && at < w->text.n; at++)
-            n -= !lost || special || ft_tokenizer_has_byte(w->t, w->text.p[at]);
-    }
+    if (rc == 0)
+        mark_targets(w, from, ft_encoder_lost_bytes(w->enc) - lost);
     ft_buf_clear(&w->text);
     w->target_from = SIZE_MAX;
     return rc;
