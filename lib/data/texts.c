@@ -21,7 +21,8 @@ struct ft_texts {
     int begun, ended;
     ft_text *texts;
     size_t n, cap;
-    ft_err pending;               /* an error behind the texts that were found */
+    ft_err read_error;            /* behind the bytes in held */
+    ft_err pending;               /* behind the texts that were found */
 };
 
 int ft_texts_new(ft_texts **out, ft_unpack *u, enum ft_cut how, ft_err *e)
@@ -55,9 +56,9 @@ static void read_more(ft_texts *t, size_t n)
     int rc = FT_ERR_NOMEM;
     uint8_t *to = ft_buf_room(&t->held, n);
     if (to)
-        rc = ft_unpack_read(t->from, to, n, &got, &t->pending);
+        rc = ft_unpack_read(t->from, to, n, &got, &t->read_error);
     else
-        ft_err_nomem(&t->pending, n);
+        ft_err_nomem(&t->read_error, n);
     t->held.n += got;
     t->ended = rc == 0 && got < n;
 }
@@ -374,6 +375,8 @@ int ft_texts_next(ft_texts *t, const ft_text **texts, size_t *n, ft_err *e)
             begin(t);
         cut(t);
         check_length(t);
+        if (t->pending.code == 0)
+            t->pending = t->read_error;
         want = t->held.n - t->at > BLOCK_BYTES / 2 ? t->held.n - t->at : BLOCK_BYTES;
     }
     *texts = t->texts;
