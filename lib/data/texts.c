@@ -149,7 +149,8 @@ static void cut_paragraphs(ft_texts *t)
 }
 
 /* The line ends of a CSV record are those before which there are as many opening quotes as closing
- * ones. A stray quote shifts that, but not before the record that its parser will refuse. */
+ * ones. A stray quote shifts that, but not before the record that its parser will refuse, and one
+ * that is not ended is refused by it as well. */
 static void cut_csv(ft_texts *t)
 {
     while (t->pending.code == 0 && t->at < t->held.n) {
@@ -163,10 +164,6 @@ static void cut_csv(ft_texts *t)
         }
         if (p == all && !t->ended)
             return;
-        if (inside) {
-            refuse(t, t->line, "a quoted field that begins in this record is not ended");
-            return;
-        }
         end = (size_t)(p - t->held.p);
         if (end > t->at && t->held.p[end - 1] == '\r')
             end--;
