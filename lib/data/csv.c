@@ -179,16 +179,16 @@ static int put_fields(const ft_csv *c, struct cursor *at, ft_buf *value, ft_buf 
     for (size_t i = 0; i < c->n; i++) {
         const struct column *column = &c->columns[i];
         size_t from = (size_t)(at->p - at->start);
-        int shown = (int)(column->n < 60 ? column->n : 60), rc;
+        int shown = (int)(column->n < 60 ? column->n : 60);
         const char *name = (const char *)c->names.p + column->at;
         if (!at->more) {
             *where = from;
             return ft_err_set(e, FT_ERR_DATA, "%zu fields, the header has %zu", i, c->n);
         }
-        if ((rc = field(at, value, where, e)) < 0)
+        if (field(at, value, where, e) < 0)
             return ft_err_wrap(e, "column %.*s", shown, name);
         ft_mp_put_str(out, name, column->n);
-        if ((rc = put_value(column, value, out, e)) < 0) {
+        if (put_value(column, value, out, e) < 0) {
             *where = from;
             return ft_err_wrap(e, "column %.*s: its JSON", shown, name);
         }

@@ -88,17 +88,17 @@ int ft_message_put(ft_mp turn, size_t i, int in_prompt, ft_buf *out, size_t *joi
     ft_mp_put_map(out, (size_t)(ft_mp_count(turn) + (weigh != 0) +
                                 (!has_content && calls_tools(turn))));
     while (ft_mp_next(&it, &key) && ft_mp_next(&it, &value)) {
+        int is_content = ft_mp_str(key, &s) && ft_slice_is(s, "content");
         ft_mp_put_raw(out, key);
-        if (!ft_mp_str(key, &s) || !ft_slice_is(s, "content"))
-            ft_mp_put_raw(out, value);
-        else if (ft_mp_type_of(value) == FT_MP_NIL && calls_tools(turn))
+        if (is_content && ft_mp_type_of(value) == FT_MP_NIL && calls_tools(turn)) {
             ft_mp_put_cstr(out, "");
-        else if (ft_mp_type_of(value) != FT_MP_ARRAY)
-            ft_mp_put_raw(out, value);
-        else if (join_parts(value, i, out, e) < 0)
-            return FT_ERR_DATA;
-        else
+        } else if (is_content && ft_mp_type_of(value) == FT_MP_ARRAY) {
+            if (join_parts(value, i, out, e) < 0)
+                return FT_ERR_DATA;
             *joined += ft_mp_count(value) > 1;
+        } else {
+            ft_mp_put_raw(out, value);
+        }
     }
     if (!has_content && calls_tools(turn)) {
         ft_mp_put_cstr(out, "content");

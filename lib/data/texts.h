@@ -2,7 +2,7 @@
  * texts of a block can be parsed on all threads.
  *
  *     ft_texts_new(&t, unpack, FT_CUT_JSON, e);
- *     while ((rc = ft_texts_next(t, &texts, &n, e)) == 0) … texts[0..n) …   // FT_EOS at the end
+ *     while ((rc = ft_texts_next(t, &texts, &n, e)) == 0) … texts[0..n) …   // FT_EOS: the end
  *
  * Cutting only looks for ends; what a text holds is its parser's business, also whether it is
  * UTF-8. A byte order mark before the first text is dropped, and so is what is blank.

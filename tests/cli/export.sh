@@ -143,7 +143,8 @@ for a, b in zip(open("back.jsonl"), open("there.jsonl"), strict=True):
     a, b = json.loads(a), json.loads(b)
     assert repr(sorted(a.items())) == repr(sorted(b.items())), (a, b)'
 done
-check_status 0 "a table says which of its columns are JSON" ft-export --json -f csv -o t.csv table.ft
+check_status 0 "a table says which of its columns are JSON" \
+    ft-export --json -f csv -o t.csv table.ft
 check "in the last line" grep -q '"json_columns":"id,tags"' stderr
 printf '{"text":"","id":"x"}\n{"text":"","id":"y"}\n' | ft-import -q | ft-export -q -f csv >t.csv
 printf 'text,id\n"",x\n"",y\n' >want.csv

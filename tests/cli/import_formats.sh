@@ -79,7 +79,7 @@ refused() { # WHAT MESSAGE OPTIONS... < FILE
         check "$what: no output is left" test ! -e bad.ft
     done
 }
-printf 'text,b\n1,2\n"x\ny",2\n\n3\n' | refused "a short row" 'line 6: .*1 fields, the header has 2' -f csv
+printf 'text,b\n1,2\n"x\ny",2\n\n3\n' | refused "a short row" 'line 6: .*1 fields, the' -f csv
 printf 'text,b\n1,2\n1,2,3\n' | refused "a long row" 'line 3: column 5: over 2 fields' -f csv
 printf 'text,b\n"1,2\n3,4\n' | refused "quotes that do not end" 'line 2: .*not ended' -f csv
 printf 'text,b\n1,2\nx"y,2\n' | refused "a quote within a field" 'line 3: column 2: .*quote' -f csv
@@ -96,7 +96,8 @@ printf 'text\nx\n' | refused "a column of JSON that is not there" 'no column has
     -f csv --json-columns b
 printf 'a,b\nx,y\n' | refused "columns of no shape" 'line 2: unknown shape.*--columns' -f csv
 printf 'a,b\nx,y\n' | refused "a name that is missing" 'line 2: field q, .*missing' -f csv -c text=q
-printf 'a,text\nx,y\n' | refused "a name that is taken" 'line 2: field text is there' -f csv -c text=a
+printf 'a,text\nx,y\n' |
+    refused "a name that is taken" 'line 2: field text is there' -f csv -c text=a
 check_status 64 "two names for a field are misuse" ft-import -c a=b,c=b lines
 check_status 64 "no names are misuse" ft-import -c a lines
 check_status 64 "a delimiter without a table is misuse" ft-import --delimiter ';' lines
@@ -127,6 +128,35 @@ printf '[{"text":"a"}]\n}' | refused "a bracket too many" "line 2: column 1: '}'
 printf '[{"text":"a\n' | refused "a list that is cut" 'line 1: '
 "$python" -c 'print("[\n" + "[" * 99)' | refused "a list that is too deep" 'line 2: nesting over 64'
 
+# ---- plain text of several blocks ----
+"$python" - <<'END2'
+import json
+import random
+r = random.Random(9)
+ends = ["\n", "\n", "\r\n", "\n\n", "\n \t\n", "\r\n\r\n", "\n\n\n\n"]
+words = ["word", "é", " ", "\r", '"', "日本", "x" * 900]
+whole = "".join("".join(r.choice(words) for _ in range(r.randrange(9))) + r.choice(ends)
+                for _ in range(12000))
+open("plain.txt", "w", encoding="utf-8", newline="").write(whole)
+lines = [x[:-1] if x.endswith("\r") else x for x in whole.split("\n")]
+runs, last = [], []
+for line in lines + [""]:
+    if line.strip(" \t"):
+        last.append(line)
+    elif last:
+        runs.append("\n".join(last))
+        last = []
+for name, texts in ("lines", [x for x in lines if x.strip(" \t")]), ("runs", runs):
+    with open("want." + name, "w", encoding="utf-8") as f:
+        f.writelines(json.dumps({"id": i + 1, "text": x}) + "\n" for i, x in enumerate(texts))
+END2
+ft-import -q --shape plain plain.txt >all.ft
+check "plain text: the lines that Python splits" as_wanted want.lines all.ft
+same_for_threads "plain text" --shape plain plain.txt
+ft-import -q --shape paragraphs plain.txt >all.ft
+check "paragraphs: the runs that Python splits" as_wanted want.runs all.ft
+same_for_threads "paragraphs" --shape paragraphs plain.txt
+
 # ---- compressed ----
 ft-import -q --no-history <lines.jsonl >lines.ft
 "$python" "$oracle" pack lines.jsonl
@@ -150,7 +180,8 @@ sys.stdout.buffer.write(gzip.compress(b"{\"text\":1}\n{\"text\":\"a\"}\n" * 9)[:
     refused "a bad line in a file that is cut" 'line 1: field text'
 printf 'PAR1\025\004\025' | refused "Parquet" 'Parquet.*JSON lines'
 printf '\377\376{\0' | refused "UTF-16" 'UTF-16.*iconv'
-"$python" -c 'import bz2, sys; sys.stdout.buffer.write(bz2.compress(b"{}" * 9))' | refused bzip2 bzip2
+"$python" -c 'import bz2, sys; sys.stdout.buffer.write(bz2.compress(b"{}" * 9))' |
+    refused bzip2 bzip2
 "$python" -c 'import lzma, sys; sys.stdout.buffer.write(lzma.compress(b"{}" * 9))' | refused xz xz
 printf 'PAR1 is a word\n' | rows "a text may begin as Parquet does" \
     '{"id":1,"text":"PAR1 is a word"}' --shape plain

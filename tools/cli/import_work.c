@@ -87,12 +87,13 @@ static int put_example(const struct work *w, const ft_text *t, uint64_t number, 
     return rc < 0 ? wrap(w, t, 0, 0, &r->err) : 0;
 }
 
-/* Removes the carriage returns that belong to line ends. Returns: the new length. */
+/* Removes the carriage returns that belong to line ends; the last line's is gone already. Returns:
+ * the new length. */
 static size_t drop_returns(uint8_t *p, size_t n)
 {
     size_t to = 0;
     for (size_t i = 0; i < n; i++)
-        if (p[i] != '\r' || (i + 1 < n && p[i + 1] != '\n'))
+        if (p[i] != '\r' || i + 1 == n || p[i + 1] != '\n')
             p[to++] = p[i];
     return to;
 }
