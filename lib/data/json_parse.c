@@ -346,25 +346,24 @@ static const uint8_t *digits(const uint8_t *p, const uint8_t *end, struct decima
     return p;
 }
 
-/* Reads a number by JSON's grammar. Returns: its end, or NULL, *bad being where it is none. */
-static const uint8_t *scan_number(const uint8_t *p, const uint8_t *end, struct decimal *d,
-                                  const uint8_t **bad)
+/* Reads a number by JSON's grammar. Returns: whether it is one; *at: its end, or what is wrong. */
+static int scan_number(const uint8_t **at, const uint8_t *end, struct decimal *d)
 {
-    const uint8_t *from;
+    const uint8_t *p = *at, *from;
     d->negative = *p == '-';
     p += d->negative;
     from = p;
     p = p < end && *p == '0' ? p + 1 : digits(p, end, d, 0);
-    *bad = p;
+    *at = p;
     if (p == from)
-        return NULL;
+        return 0;
     d->whole = 1;
     if (p < end && *p == '.') {
         d->whole = 0;
         from = p + 1;
-        *bad = p = digits(from, end, d, 1);
+        *at = p = digits(from, end, d, 1);
         if (p == from)
-            return NULL;
+            return 0;
     }
     if (p < end && (*p == 'e' || *p == 'E')) {
         int minus;
@@ -375,12 +374,12 @@ static const uint8_t *scan_number(const uint8_t *p, const uint8_t *end, struct d
         p += p < end && (*p == '-' || *p == '+');
         for (from = p; p < end && *p >= '0' && *p <= '9'; p++)
             power = power < 100000000 ? 10 * power + (*p - '0') : power;
-        *bad = p;
+        *at = p;
         if (p == from)
-            return NULL;
+            return 0;
         d->power += minus ? -power : power;
     }
-    return p;
+    return 1;
 }
 
 /* The nearest double. Up to 2^53 and 10^22 both factors are exact, so one rounding is all there is
@@ -409,21 +408,18 @@ static int to_double(struct parser *s, const uint8_t *from, size_t n, const stru
 static int number(struct parser *s)
 {
     struct decimal d = {0};
-    const uint8_t *from = s->p, *bad, *end = scan_number(from, s->end, &d, &bad);
+    const uint8_t *from = s->p;
     double v = 0;
     int rc;
-    if (!end) {
-        s->p = bad;
+    if (!scan_number(&s->p, s->end, &d))
         return unexpected(s, "a digit");
-    }
-    s->p = end;
     if (d.whole) {
         if (d.n_digits > 19 || d.digits > (uint64_t)INT64_MAX + (uint64_t)d.negative)
             return fail(s, from, "a whole number outside -2^63 to 2^63-1");
         ft_mp_put_int(s->out, (int64_t)(d.negative ? 0 - d.digits : d.digits));
         return 0;
     }
-    if ((rc = to_double(s, from, (size_t)(end - from), &d, &v)) < 0)
+    if ((rc = to_double(s, from, (size_t)(s->p - from), &d, &v)) < 0)
         return rc;
     ft_mp_put_float(s->out, v);
     return 0;
