@@ -2,8 +2,8 @@
 # deps.sh [build|lint|bench]: installs the Debian packages that building and testing ft needs, where
 # they are missing; lint and bench name the larger ones that only `make lint` and `make bench` use.
 set -eu
-build="gcc make libc6-dev libzstd-dev libmsgpack-dev libopenblas-dev libxxhash-dev libjansson-dev
-libutf8proc-dev libpcre2-dev zlib1g-dev libdivsufsort-dev libexttextcat-dev
+build="gcc make libc6-dev libzstd-dev libmsgpack-dev libopenblas-dev libxxhash-dev libutf8proc-dev
+libpcre2-dev zlib1g-dev libdivsufsort-dev libexttextcat-dev
 libexttextcat-data libcmocka-dev zstd xxhash python3 python3-pip python3-zstandard python3-msgpack
 python3-xxhash ca-certificates binutils strace mandoc jq"
 lint="clang-tidy-14 cppcheck shellcheck"

@@ -1,23 +1,37 @@
-/* ft-export: turns a stream of examples into JSON lines or plain text; what the wanted shape
+/* ft-export: turns a stream of examples into JSON, CSV or plain text; what the wanted shape
  * cannot hold is refused. */
 #include "data/example.h"
 #include "data/formats.h"
 #include "data/json.h"
-#include "tools/cli/cli.h"
+#include "tools/cli/each_record.h"
+#include "tools/cli/export_table.h"
 
 #include <string.h>
 
-static const char *to = "record";
+static const char *to = "record", *format = "jsonl";
 static const cli_option options[] = {
     {"to", 0, CLI_CHOICE, &to,
-     "record|messages|sharegpt|alpaca|prompt|text|prediction|plain|paragraphs", 0, 0, 0,
+     "record|messages|sharegpt|alpaca|prompt|query|text|prediction|plain|paragraphs", 0, 0, 0,
      "the shape to write; record: each as it is"},
+    {"format", 'f', CLI_CHOICE, &format, "jsonl|array|csv|tsv", 0, 0, 0,
+     "JSON lines, one JSON list, or a table with a header"},
     {0}};
 static const cli_tool tool = {
-    "ft-export", "turn a stream of examples into JSON lines or plain text", "[options] [FILE]",
+    "ft-export", "turn a stream of examples into JSON, CSV or plain text", "[options] [FILE]",
     "ft-export train.ft > train.jsonl\n"
-    "ft-dedup -i all.ft | ft-export --to sharegpt -o all.jsonl",
+    "ft-dedup -i all.ft | ft-export --to prompt -f csv -o all.csv",
     "ft-import(1), ft-cat(1)", CLI_IN | CLI_OUT | CLI_THREADS, 1, options};
+
+struct job {
+    ft_reader *in;
+    ft_out *out;
+    enum ft_format shape;
+    int text, paragraphs;        /* plain text, and of several lines */
+    int list;                    /* one JSON list */
+    int is_table;
+    cli_table table;
+    uint64_t turns;
+};
 
 /* Text comes back from ft-import as it was only when it has none of what separates records. */
 static int check_text(ft_slice text, int paragraphs, ft_err *e)
@@ -62,50 +76,114 @@ static int put_text(ft_mp record, int paragraphs, uint64_t number, ft_buf *line,
     return 0;
 }
 
-static int put_line(ft_mp record, uint64_t number, ft_buf *scratch, ft_buf *line, ft_err *e)
+static int put_plain(ft_mp record, int paragraphs, uint64_t number, ft_buf *line, ft_err *e)
 {
-    enum ft_format format = FT_FORMAT_AUTO;
-    int rc;
-    if (strcmp(to, "record") != 0 && !ft_format_by_name(to, &format)) {
-        enum ft_shape shape;
-        rc = ft_example_shape(record, &shape, e);
-        if (rc == 0 && shape != FT_SHAPE_TEXT)
-            rc = ft_err_set(e, FT_ERR_DATA, "a record of shape %s is no plain text",
-                            ft_shape_name(shape));
-        return rc < 0 ? rc : put_text(record, strcmp(to, "paragraphs") == 0, number, line, e);
+    enum ft_shape shape;
+    int rc = ft_example_shape(record, &shape, e);
+    if (rc == 0 && shape != FT_SHAPE_TEXT)
+        rc = ft_err_set(e, FT_ERR_DATA, "a record of shape %s is no plain text",
+                        ft_shape_name(shape));
+    return rc < 0 ? rc : put_text(record, paragraphs, number, line, e);
+}
+
+/* The columns are those of the first record, which comes here before the others are worked on. */
+static void begin_table(void *ctx, const cli_item *it)
+{
+    struct job *j = ctx;
+    ft_buf scratch = {0}, line = {0};
+    if (!j->is_table || j->table.first.n)
+        return;
+    if (ft_format_export(it->record, j->shape, &scratch, cli_err()) < 0 ||
+        cli_table_begin(&j->table, (ft_mp){scratch.p, scratch.n}, &line, cli_err()) < 0) {
+        ft_err_wrap(cli_err(), "record %llu of %s", (unsigned long long)it->number,
+                    ft_reader_name(j->in));
+        cli_fail();
     }
-    rc = ft_format_export(record, format, scratch, e);
+    ft_buf_add_byte(&line, '\n');
+    cli_check(ft_buf_check(&line, cli_err()));
+    cli_check(ft_out_write(j->out, line.p, line.n, cli_err()));
+    ft_buf_free(&scratch);
+    ft_buf_free(&line);
+}
+
+static void put_item(void *ctx, cli_item *it, unsigned worker)
+{
+    const struct job *j = ctx;
+    ft_buf scratch = {0};
+    ft_mp object, list;
+    int rc;
+    (void)worker;
+    if (j->text) {
+        rc = put_plain(it->record, j->paragraphs, it->number, &it->out, &it->err);
+    } else {
+        rc = ft_format_export(it->record, j->shape, &scratch, &it->err);
+        object = (ft_mp){scratch.p, scratch.n};
+        if (rc == 0 && j->list)
+            ft_buf_add_str(&it->out, it->number == 1 ? "[\n" : ",\n");
+        if (rc == 0 && j->is_table)
+            rc = cli_table_row(&j->table, object, &it->out, &it->err);
+        else if (rc == 0)
+            ft_json_put(&it->out, object);
+    }
+    if (ft_mp_get(it->record, "messages", &list))
+        it->tally[0] = ft_mp_count(list);
+    if (!j->list)
+        ft_buf_add_byte(&it->out, '\n');
     if (rc == 0)
-        ft_json_put(line, (ft_mp){scratch->p, scratch->n});
-    return rc;
+        rc = ft_buf_check(&it->out, &it->err);       /* an error waits until the item's turn */
+    if (rc < 0)
+        ft_buf_clear(&it->out);
+    ft_buf_free(&scratch);
+}
+
+static void write_item(void *ctx, cli_item *it)
+{
+    struct job *j = ctx;
+    cli_check(ft_out_write(j->out, it->out.p, it->out.n, cli_err()));
+    j->turns += it->tally[0];
+    cli_counts()->read++;
+    cli_counts()->written++;
+}
+
+/* Says what is needed to read the table back as it was. The names come from the data: odd ones
+ * are not for a terminal. */
+static void say_columns(const cli_table *t)
+{
+    ft_buf names = {0};
+    int plain = 1;
+    cli_table_json_columns(t, &names);
+    for (size_t i = 0; i < names.n; i++)
+        plain &= names.p[i] > ' ' && names.p[i] < 0x7f;
+    ft_buf_add_byte(&names, 0);
+    cli_check(ft_buf_check(&names, cli_err()));
+    if (plain && names.n > 1)
+        cli_result_text("json_columns", (const char *)names.p);
+    ft_buf_free(&names);
 }
 
 int main(int argc, char **argv)
 {
-    ft_reader *in;
-    ft_out *out = NULL;
-    ft_buf scratch = {0}, line = {0};
-    ft_mp record;
+    struct job j = {0};
     cli_begin(&tool, argc, argv);
-    in = cli_reader(cli_input(), FT_KIND_TEXT);
-    cli_check(ft_out_open(&out, cli_output(), cli_err()));
-    while (cli_next(in, &record)) {
-        uint64_t number = ++cli_counts()->read;
-        ft_buf_clear(&scratch);
-        ft_buf_clear(&line);
-        if (put_line(record, number, &scratch, &line, cli_err()) < 0) {
-            (void)ft_err_wrap(cli_err(), "record %llu of %s", (unsigned long long)number,
-                              ft_reader_name(in));
-            cli_fail();
-        }
-        ft_buf_add_byte(&line, '\n');
-        cli_check(ft_buf_check(&line, cli_err()));
-        cli_check(ft_out_write(out, line.p, line.n, cli_err()));
-        cli_counts()->written++;
-    }
-    cli_check(ft_out_commit(&out, cli_err()));
-    ft_reader_free(&in);
-    ft_buf_free(&scratch);
-    ft_buf_free(&line);
+    j.list = strcmp(format, "array") == 0;
+    j.is_table = strcmp(format, "csv") == 0 || strcmp(format, "tsv") == 0;
+    j.table.separator = *format == 't' ? '\t' : ',';
+    j.paragraphs = strcmp(to, "paragraphs") == 0;
+    j.text = j.paragraphs || strcmp(to, "plain") == 0;
+    if (j.text && cli_given("format"))
+        cli_usage_error("--to %s writes text: it has no format", to);
+    if (strcmp(to, "record") != 0)
+        (void)ft_format_by_name(to, &j.shape);
+    j.in = cli_reader(cli_input(), FT_KIND_TEXT);
+    cli_check(ft_out_open(&j.out, cli_output(), cli_err()));
+    cli_each_record(j.in, &(cli_steps){begin_table, put_item, write_item}, &j);
+    if (j.list)
+        cli_check(ft_out_write(j.out, cli_counts()->read ? "\n]\n" : "[]\n", 3, cli_err()));
+    cli_check(ft_out_commit(&j.out, cli_err()));
+    ft_reader_free(&j.in);
+    cli_result_count("turns", j.turns);
+    if (j.is_table)
+        say_columns(&j.table);
+    cli_table_free(&j.table);
     return cli_end();
 }

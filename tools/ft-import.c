@@ -1,175 +1,91 @@
-/* ft-import: turns JSON lines or plain text into a stream of examples, losing nothing silently. */
-#include "data/formats.h"
-#include "data/json.h"
-#include "data/lines.h"
-#include "tools/cli/cli.h"
+/* ft-import: turns JSON, CSV or plain text into a stream of examples, losing nothing silently. */
+#include "tools/cli/import_work.h"
 
 #include <string.h>
 
-static const char *shape = "auto";
+static const char *shape = "auto", *format = "json", *columns, *json_columns, *delimiter;
+static int repair;
 static const cli_option options[] = {
     {"shape", 's', CLI_CHOICE, &shape,
-     "auto|messages|sharegpt|alpaca|prompt|text|prediction|plain|paragraphs", 0, 0, CLI_PAYLOAD,
-     "what a line holds; auto: as its fields tell"},
+     "auto|messages|sharegpt|alpaca|prompt|query|text|prediction|plain|paragraphs", 0, 0,
+     CLI_PAYLOAD, "what an example holds; auto: as its fields tell"},
+    {"format", 'f', CLI_CHOICE, &format, "json|csv|tsv", 0, 0, CLI_PAYLOAD,
+     "how examples are written: JSON lines, objects or lists; CSV or TSV with a header"},
+    {"columns", 'c', CLI_TEXT, &columns, "NEW=OLD,...", 0, 0, CLI_PAYLOAD,
+     "other names for fields: prompt=question,completion=answer"},
+    {"json-columns", 0, CLI_TEXT, &json_columns, "NAME,...", 0, 0, CLI_PAYLOAD,
+     "CSV columns that hold JSON (numbers, lists), not text"},
+    {"delimiter", 0, CLI_TEXT, &delimiter, "C", 0, 0, CLI_PAYLOAD,
+     "what separates CSV fields; auto: guess it from the header"},
+    {"repair-utf8", 0, CLI_FLAG, &repair, NULL, 0, 0, CLI_PAYLOAD,
+     "put U+FFFD for bytes that are no UTF-8, and count them"},
     {0}};
 static const cli_tool tool = {
-    "ft-import", "turn JSON lines or plain text into a stream of examples", "[options] [FILE]",
-    "ft-import < chat.jsonl | ft-dedup | ft-split --to train.ft,test.ft --ratio 90,10\n"
-    "ft-import --shape paragraphs book.txt | ft-tokenize -m model.gguf --raw > book.ft",
+    "ft-import", "turn JSON, CSV or plain text into a stream of examples", "[options] [FILE]",
+    "ft-import < chat.jsonl.gz | ft-dedup | ft-split --to train.ft,test.ft --ratio 90,10\n"
+    "ft-import -f csv -c prompt=question,completion=answer faq.csv -o faq.ft",
     "ft-export(1), ft-cat(1)", CLI_FILTER, 1, options};
 
-struct import {
-    ft_in *in;
-    ft_lines *lines;
-    ft_writer *out;
-    ft_buf object, record, paragraph;
-    uint64_t turns;
-};
-
-static void watch(const struct import *s)
+/* Returns: the separator's byte, or -1 when it is to be guessed. */
+static int separator(void)
 {
-    if ((cli_counts()->read & 63) == 0)
-        cli_progress(NULL, (double)ft_lines_bytes(s->lines), (double)ft_in_size(s->in), "B");
+    if (strcmp(format, "tsv") == 0 && !delimiter)
+        return '\t';
+    if (!delimiter)
+        return ',';
+    if (strcmp(delimiter, "auto") == 0)
+        return -1;
+    if (strlen(delimiter) != 1 || strchr("\"\r\n", *delimiter) || (unsigned char)*delimiter > '~')
+        cli_usage_error("--delimiter is one ASCII character, no quote and no line end, or auto");
+    return *delimiter;
 }
 
-/* Reads the next line into *line. Returns: 1, or 0 at the end. */
-static int next_line(struct import *s, ft_slice *line)
+/* Refuses options that would do nothing. */
+static void check_options(const cli_import_job *j)
 {
-    return cli_check(ft_lines_next(s->lines, line, cli_err())) != FT_EOS;
-}
-
-static _Noreturn void fail_at(const struct import *s, uint64_t number)
-{
-    (void)ft_err_wrap(cli_err(), "%s: line %llu", ft_in_name(s->in), (unsigned long long)number);
-    cli_fail();
-}
-
-/* Writes s->record, which was made from the line of that number. */
-static void put_record(struct import *s, uint64_t number)
-{
-    cli_check(ft_buf_check(&s->record, cli_err()));
-    if (s->record.n > FT_TEXT_RECORD_BYTES_MAX) {
-        (void)ft_err_set(cli_err(), FT_ERR_DATA, "the record has %zu bytes, at most %u are allowed",
-                         s->record.n, FT_TEXT_RECORD_BYTES_MAX);
-        fail_at(s, number);
-    }
-    cli_check(ft_writer_put(s->out, s->record.p, s->record.n, cli_err()));
-    cli_counts()->written++;
-    watch(s);
-}
-
-/* ---- JSON lines ---- */
-
-/* What people feed instead of JSON lines, and how to make lines of it. */
-static void hint(ft_slice line, uint64_t number)
-{
-    if (number != 1 || cli_err()->code != FT_ERR_DATA)
-        return;
-    if (line.n && line.p[0] == '[')
-        (void)ft_err_wrap(cli_err(), "a JSON list, not JSON lines (jq -c '.[]' FILE makes them)");
-    else if (line.n && line.n < 4 && line.p[0] == '{')
-        (void)ft_err_wrap(cli_err(), "an object over many lines (jq -c . FILE makes it one)");
-}
-
-static void import_json(struct import *s)
-{
-    enum ft_format format = FT_FORMAT_AUTO;
-    ft_slice line;
-    (void)ft_format_by_name(shape, &format);
-    while (next_line(s, &line)) {
-        uint64_t number = ft_lines_number(s->lines);
-        size_t turns = 0;
-        int rc;
-        if (ft_line_is_blank(line))
-            continue;
-        cli_counts()->read++;
-        ft_buf_clear(&s->object);
-        ft_buf_clear(&s->record);
-        rc = ft_json_parse(line.p, line.n, &s->object, cli_err());
-        if (rc == 0)
-            rc = ft_format_import((ft_mp){s->object.p, s->object.n}, format, cli_counts()->read,
-                                  &s->record, &turns, cli_err());
-        if (rc < 0) {
-            hint(line, number);
-            fail_at(s, number);
-        }
-        s->turns += turns;
-        put_record(s, number);
-    }
-}
-
-/* ---- plain text ---- */
-
-static void put_text(struct import *s, ft_slice text, uint64_t line)
-{
-    cli_counts()->read++;
-    ft_buf_clear(&s->record);
-    ft_mp_put_map(&s->record, 2);
-    ft_mp_put_cstr(&s->record, "id");
-    ft_mp_put_uint(&s->record, cli_counts()->read);
-    ft_mp_put_cstr(&s->record, "text");
-    ft_mp_put_str(&s->record, (const char *)text.p, text.n);
-    put_record(s, line);
-}
-
-static void import_lines(struct import *s)
-{
-    ft_slice line;
-    while (next_line(s, &line))
-        if (!ft_line_is_blank(line))
-            put_text(s, line, ft_lines_number(s->lines));
-}
-
-/* A record is a paragraph: the lines up to a blank one. */
-static void import_paragraphs(struct import *s)
-{
-    ft_buf *p = &s->paragraph;
-    ft_slice line;
-    uint64_t began = 1;
-    int more;
-    do {
-        more = next_line(s, &line);
-        if (more && !ft_line_is_blank(line)) {
-            if (p->n)
-                ft_buf_add_byte(p, '\n');
-            else
-                began = ft_lines_number(s->lines);
-            ft_buf_add(p, line.p, line.n);
-            if (p->n <= FT_TEXT_RECORD_BYTES_MAX)
-                continue;
-        }
-        cli_check(ft_buf_check(p, cli_err()));
-        if (p->n)
-            put_text(s, (ft_slice){p->p, p->n}, began);
-        ft_buf_clear(p);
-    } while (more);
+    int csv = j->kind == CLI_IMPORT_CSV;
+    if (!csv && (json_columns || delimiter))
+        cli_usage_error("--json-columns and --delimiter are for --format csv and tsv");
+    if (j->kind > CLI_IMPORT_CSV && (columns || cli_given("format")))
+        cli_usage_error("--shape %s reads text, which has no fields", shape);
 }
 
 int main(int argc, char **argv)
 {
-    struct import s = {0};
+    cli_import_job j = {.kind = CLI_IMPORT_JSON};
+    ft_renames renames;
     ft_digest digest;
-    int json;
+    ft_in *in = NULL;
     cli_begin(&tool, argc, argv);
-    json = strcmp(shape, "plain") != 0 && strcmp(shape, "paragraphs") != 0;
-    cli_check(ft_in_open(&s.in, cli_input(), cli_err()));
-    cli_check(ft_lines_new(&s.lines, s.in, cli_err()));
-    s.out = cli_writer(cli_output(), (ft_header){.kind = FT_KIND_TEXT});
-    if (json)
-        import_json(&s);
-    else if (strcmp(shape, "plain") == 0)
-        import_lines(&s);
-    else
-        import_paragraphs(&s);
-    digest = ft_lines_digest(s.lines);
-    cli_check(ft_writer_derive_file(s.out, json ? "jsonl" : "text", &digest, cli_err()));
-    cli_finish(&s.out);
+    if (!ft_format_by_name(shape, &j.format))
+        j.kind = strcmp(shape, "plain") == 0 ? CLI_IMPORT_LINES : CLI_IMPORT_PARAGRAPHS;
+    else if (strcmp(format, "json") != 0)
+        j.kind = CLI_IMPORT_CSV;
+    check_options(&j);
+    j.separator = separator();
+    j.json_columns = json_columns;
+    j.repair = repair;
+    if (columns) {
+        if (ft_renames_parse(&renames, columns, cli_err()) < 0)
+            cli_usage_error("--columns: %s", cli_err()->text);
+        j.renames = &renames;
+    }
+    cli_check(ft_in_open(&in, cli_input(), cli_err()));
+    cli_check(ft_unpack_new(&j.from, in, cli_err()));
+    j.out = cli_writer(cli_output(), (ft_header){.kind = FT_KIND_TEXT});
+    cli_import(&j);
+    digest = ft_unpack_digest(j.from);
+    cli_check(ft_writer_derive_file(j.out, j.kind == CLI_IMPORT_JSON ? "jsonl"
+                                    : j.kind == CLI_IMPORT_CSV ? "csv" : "text", &digest,
+                                    cli_err()));
+    cli_finish(&j.out);
+    ft_unpack_free(&j.from);
+    ft_in_close(&in);
     cli_result_count("rows", cli_counts()->read);
-    cli_result_count("turns", s.turns);
-    ft_lines_free(&s.lines);
-    ft_in_close(&s.in);
-    ft_buf_free(&s.object);
-    ft_buf_free(&s.record);
-    ft_buf_free(&s.paragraph);
+    cli_result_count("turns", j.turns);
+    if (j.joined)
+        cli_result_count("joined", j.joined);
+    if (repair)
+        cli_result_count("repaired", j.repaired);
     return cli_end();
 }

@@ -277,9 +277,16 @@ int ft_mp_next(ft_mp_iter *it, ft_mp *item)
     todo -= n > 0;
     while (todo > 0) {
         struct head h;
-        (void)head_read(&h, p, (size_t)(it->end - p));
-        p += h.head_bytes + h.payload;
-        todo += h.children - 1;
+        todo--;
+        if (*p < 0x80 || *p >= 0xe0) {                /* most objects are short: a small number */
+            p++;
+        } else if (*p >= 0xa0 && *p < 0xc0) {         /* or a short string */
+            p += 1 + (*p & 31);
+        } else {
+            (void)head_read(&h, p, (size_t)(it->end - p));
+            p += h.head_bytes + h.payload;
+            todo += h.children;
+        }
     }
     *item = (ft_mp){it->p, (size_t)(p - it->p)};
     it->p = p;

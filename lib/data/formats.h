@@ -1,10 +1,14 @@
 /* formats.h: the shapes in which other programs keep examples, to and from ft's records.
  *
- *   messages    {messages: [{role, content, …}]}                        kept
+ *   messages    {messages: [{role, content, …}]}                        kept; a content that is
+ *               a list of text parts becomes their texts, joined by a line end; one that is null
+ *               or missing beside tool_calls becomes ""
  *   sharegpt    {conversations: [{from, value, …}], system?}            messages
  *   alpaca      {instruction, input?, output, system?, history?}        messages
  *   prompt      {prompt, completion}, strings                           kept
- *               the same as two lists of messages                       messages
+ *               the same as two lists of messages                       messages; the assistant's
+ *               turns in the prompt get weight 0, for only the completion is to be learnt
+ *   query       {query, response, instruction?, system?, history?}      messages
  *   text        {text}                                                  kept
  *   prediction  {prediction, reference: string or list}                 kept
  *
@@ -22,7 +26,7 @@
 #include "base/mp.h"
 
 enum ft_format { FT_FORMAT_AUTO, FT_FORMAT_MESSAGES, FT_FORMAT_SHAREGPT, FT_FORMAT_ALPACA,
-                 FT_FORMAT_PROMPT, FT_FORMAT_TEXT, FT_FORMAT_PREDICTION };
+                 FT_FORMAT_PROMPT, FT_FORMAT_QUERY, FT_FORMAT_TEXT, FT_FORMAT_PREDICTION };
 
 /* Finds a format by its name: one of the list above, or "auto". Returns: 1 or 0. */
 int ft_format_by_name(const char *name, enum ft_format *f);
@@ -30,10 +34,13 @@ const char *ft_format_name(enum ft_format f);
 
 /* Appends the record made of a parsed object, checked by ft_example_shape.
  * FT_FORMAT_AUTO: the format is the first of the list above whose fields are there. An object
- * without id gets `number` as its id, put first. *turns: messages in the record, 0 when it has
- * none. Errors: FT_ERR_DATA naming the field. */
-int ft_format_import(ft_mp object, enum ft_format f, uint64_t number, ft_buf *out, size_t *turns,
-                     ft_err *e) FT_MUST_CHECK;
+ * without id gets `number` as its id, put first. Errors: FT_ERR_DATA naming the field. */
+struct ft_imported {
+    size_t turns;            /* messages in the record, 0 when it has none           */
+    size_t joined;           /* messages whose text was several parts                 */
+};
+int ft_format_import(ft_mp object, enum ft_format f, uint64_t number, ft_buf *out,
+                     struct ft_imported *got, ft_err *e) FT_MUST_CHECK;
 
 /* Appends the object that stands for a record in a format; FT_FORMAT_AUTO: the record as it is.
  * Errors: FT_ERR_DATA when that format, or JSON, cannot hold the record, saying why. */

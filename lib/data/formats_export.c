@@ -79,7 +79,9 @@ static int export_sharegpt(ft_mp list, struct ft_rewrite *w, ft_err *e)
     static const char *const old[] = {"role", "content", NULL};
     static const char *const fresh[] = {"from", "value", NULL};
     static const char *const roles[][2] = {{"user", "human"}, {"assistant", "gpt"},
-                                           {"system", "system"}, {"tool", "observation"}};
+                                           {"system", "system"}, {"tool", "observation"},
+                                           {"function_call", "function_call"}};
+    const size_t n_roles = sizeof roles / sizeof *roles;
     static const char *const takes[] = {"messages", NULL};
     static const char *const gives[] = {"conversations", "system", NULL};
     ft_mp_iter it = ft_mp_iter_of(list);
@@ -93,9 +95,9 @@ static int export_sharegpt(ft_mp list, struct ft_rewrite *w, ft_err *e)
     for (size_t i = 0; ft_mp_next(&it, &turn); i++) {
         size_t r = 0;
         (void)ft_mp_get_str(turn, "role", &role);
-        while (r < 4 && !ft_slice_is(role, roles[r][0]))
+        while (r < n_roles && !ft_slice_is(role, roles[r][0]))
             r++;
-        if (r == 4)
+        if (r == n_roles)
             return ft_err_set(e, FT_ERR_DATA, "messages[%zu]: ShareGPT has no such role", i);
         if (ft_rename_turn(turn, old, fresh, roles[r][1], &w->pairs, e) < 0)
             return ft_err_wrap(e, "messages[%zu]", i);
@@ -103,10 +105,21 @@ static int export_sharegpt(ft_mp list, struct ft_rewrite *w, ft_err *e)
     return 0;
 }
 
-/* ---- Alpaca ---- */
+/* ---- Alpaca, and query with response ---- */
 
-/* Alpaca holds an optional system turn, then pairs of user and assistant, and no other fields. */
-static int check_pairs(ft_mp list, int *has_system, ft_err *e)
+struct pairs {
+    const char *name, *question, *answer;
+};
+
+static const struct pairs *pairs_of(enum ft_format f)
+{
+    static const struct pairs alpaca = {"Alpaca", "instruction", "output"};
+    static const struct pairs query = {"query and response", "query", "response"};
+    return f == FT_FORMAT_ALPACA ? &alpaca : &query;
+}
+
+/* These hold an optional system turn, then pairs of user and assistant, and no other fields. */
+static int check_pairs(ft_mp list, const struct pairs *p, int *has_system, ft_err *e)
 {
     ft_mp_iter it = ft_mp_iter_of(list);
     ft_mp turn;
@@ -116,33 +129,33 @@ static int check_pairs(ft_mp list, int *has_system, ft_err *e)
     for (; ft_mp_next(&it, &turn); i++) {
         if (ft_mp_count(turn) != 2)
             return ft_err_set(e, FT_ERR_DATA, "messages[%zu] has fields beside role and content, "
-                              "which Alpaca cannot hold", i);
+                              "which %s cannot hold", i, p->name);
         if (i == 0 && role_is(turn, "system")) {
             *has_system = 1;
             if (!ft_mp_str(content_of(turn), &s) || s.n == 0)
                 return ft_err_set(e, FT_ERR_DATA, "messages[0]: an empty system turn would be "
-                                  "lost in Alpaca");
+                                  "lost in %s", p->name);
         } else if (!role_is(turn, (i - (size_t)*has_system) % 2 ? "assistant" : "user")) {
-            return ft_err_set(e, FT_ERR_DATA, "messages[%zu]: Alpaca holds turns of user and "
-                              "assistant in alternation, after a system turn at most", i);
+            return ft_err_set(e, FT_ERR_DATA, "messages[%zu]: %s holds turns of user and "
+                              "assistant in alternation, after a system turn at most", i, p->name);
         }
     }
     if (n == (size_t)*has_system || (n - (size_t)*has_system) % 2)
-        return ft_err_set(e, FT_ERR_DATA, "messages: Alpaca needs an answer by the assistant at "
-                          "the end");
+        return ft_err_set(e, FT_ERR_DATA, "messages: %s needs an answer by the assistant at "
+                          "the end", p->name);
     return 0;
 }
 
-static int export_alpaca(ft_mp list, struct ft_rewrite *w, ft_err *e)
+static int export_pairs(ft_mp list, const struct pairs *p, struct ft_rewrite *w, ft_err *e)
 {
     static const char *const takes[] = {"messages", NULL};
     static const char *const gives[] = {"instruction", "input", "output", "system", "history",
-                                        NULL};
+                                        "query", "response", NULL};
     ft_mp_iter it = ft_mp_iter_of(list);
     ft_mp user, assistant;
     int has_system;
     size_t earlier;
-    if (check_pairs(list, &has_system, e) < 0)
+    if (check_pairs(list, p, &has_system, e) < 0)
         return FT_ERR_DATA;
     earlier = ((size_t)ft_mp_count(list) - (size_t)has_system) / 2 - 1;
     w->takes = takes;
@@ -159,15 +172,27 @@ static int export_alpaca(ft_mp list, struct ft_rewrite *w, ft_err *e)
     while (ft_mp_next(&it, &user) && ft_mp_next(&it, &assistant)) {
         int last = earlier == 0;
         if (last)
-            ft_mp_put_cstr(&w->pairs, "instruction");
+            ft_mp_put_cstr(&w->pairs, p->question);
         else
             ft_mp_put_array(&w->pairs, 2);
         ft_mp_put_raw(&w->pairs, content_of(user));
         if (last)
-            ft_mp_put_cstr(&w->pairs, "output");
+            ft_mp_put_cstr(&w->pairs, p->answer);
         ft_mp_put_raw(&w->pairs, content_of(assistant));
         earlier -= !last;
     }
+    return 0;
+}
+
+/* OpenAI's messages call tools by a field, not by a role. */
+static int check_roles(ft_mp list, ft_err *e)
+{
+    ft_mp_iter it = ft_mp_iter_of(list);
+    ft_mp turn;
+    for (size_t i = 0; ft_mp_next(&it, &turn); i++)
+        if (role_is(turn, "function_call"))
+            return ft_err_set(e, FT_ERR_DATA, "messages[%zu].role: messages have no role "
+                              "function_call; --to sharegpt and --to record keep it", i);
     return 0;
 }
 
@@ -230,8 +255,10 @@ static int export_messages(ft_mp record, enum ft_format f, ft_buf *out, ft_err *
     (void)ft_mp_get(record, "messages", &list);
     if (f == FT_FORMAT_SHAREGPT)
         rc = export_sharegpt(list, &w, e);
-    else if (f == FT_FORMAT_ALPACA)
-        rc = export_alpaca(list, &w, e);
+    else if (f == FT_FORMAT_ALPACA || f == FT_FORMAT_QUERY)
+        rc = export_pairs(list, pairs_of(f), &w, e);
+    else if (f == FT_FORMAT_MESSAGES)
+        rc = check_roles(list, e);
     else if (f == FT_FORMAT_PROMPT)
         rc = export_prompt(list, &w, e);
     if (rc == 0)

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-static const char *const names[] = {"auto", "messages", "sharegpt", "alpaca", "prompt", "text",
-                                    "prediction"};
+static const char *const names[] = {"auto", "messages", "sharegpt", "alpaca", "prompt", "query",
+                                    "text", "prediction"};
 static const char *const no_fields[] = {NULL};
 static const char *const messages_field[] = {"messages", NULL};
 
@@ -144,7 +144,8 @@ static const char *role_of(ft_slice from)
 {
     static const struct { const char *from, *role; } table[] = {
         {"human", "user"}, {"user", "user"}, {"gpt", "assistant"}, {"assistant", "assistant"},
-        {"model", "assistant"}, {"system", "system"}, {"observation", "tool"}, {"tool", "tool"}};
+        {"model", "assistant"}, {"system", "system"}, {"observation", "tool"}, {"tool", "tool"},
+        {"function_call", "function_call"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (ft_slice_is(from, table[i].from))
             return table[i].role;
@@ -162,7 +163,7 @@ static int import_said(ft_mp turn, size_t i, struct ft_rewrite *w, ft_err *e)
         return ft_err_wrap(e, "conversations[%zu]", i);
     if (!role_of(from))
         return ft_err_set(e, FT_ERR_DATA, "conversations[%zu].from is not one of human, user, "
-                          "gpt, assistant, model, system, observation, tool", i);
+                          "gpt, assistant, model, system, function_call, observation, tool", i);
     if (ft_rename_turn(turn, old, fresh, role_of(from), &w->pairs, e) < 0)
         return ft_err_wrap(e, "conversations[%zu]", i);
     return 0;
@@ -209,57 +210,72 @@ static int import_history(ft_mp list, struct ft_rewrite *w, ft_err *e)
     return 0;
 }
 
-static void put_instruction(ft_buf *b, ft_slice instruction, ft_slice input)
+static void put_question(ft_buf *b, ft_slice instruction, ft_slice input)
 {
-    ft_mp_put_map(b, 2);
-    ft_mp_put_cstr(b, "role");
-    ft_mp_put_cstr(b, "user");
-    ft_mp_put_cstr(b, "content");
+    ft_buf both = {0};
     if (input.n) {
-        ft_buf both = {0};
         ft_buf_add(&both, instruction.p, instruction.n);
         ft_buf_add_str(&both, "\n\n");
         ft_buf_add(&both, input.p, input.n);
-        ft_mp_put_str(b, (const char *)both.p, both.n);
-        b->failed |= both.failed;
-        ft_buf_free(&both);
-    } else {
-        ft_mp_put_str(b, (const char *)instruction.p, instruction.n);
+        instruction = (ft_slice){both.p, both.n};
     }
+    put_turn(b, "user", instruction);
+    b->failed |= both.failed;
+    ft_buf_free(&both);
 }
 
-static int import_alpaca(ft_mp object, struct ft_rewrite *w, ft_err *e)
+/* What a record of questions and answers has: instruction and input, both optional but one. */
+static int get_question(ft_mp object, enum ft_format f, ft_slice *instruction, ft_slice *input,
+                        ft_err *e)
 {
-    static const char *const takes[] = {"instruction", "input", "output", "system", "history",
+    if (f == FT_FORMAT_ALPACA)
+        return get_string(object, "instruction", instruction, e) < 0
+                   ? FT_ERR_DATA : get_optional(object, "input", input, e);
+    if (get_optional(object, "instruction", instruction, e) < 0 ||
+        get_string(object, "query", input, e) < 0)
+        return FT_ERR_DATA;
+    if (instruction->n == 0) {
+        *instruction = *input;
+        *input = (ft_slice){0};
+    }
+    return 0;
+}
+
+/* Alpaca, and the form with query and response. */
+static int import_pairs(ft_mp object, enum ft_format f, struct ft_rewrite *w, ft_err *e)
+{
+    static const char *const alpaca[] = {"instruction", "input", "output", "system", "history",
+                                         NULL};
+    static const char *const query[] = {"instruction", "query", "response", "system", "history",
                                         NULL};
     ft_slice instruction, input, output, system;
-    ft_mp history = {0};
+    ft_mp history;
     int has_history = ft_mp_get(object, "history", &history) &&
                       ft_mp_type_of(history) != FT_MP_NIL;
-    if (get_string(object, "instruction", &instruction, e) < 0 ||
-        get_optional(object, "input", &input, e) < 0 ||
-        get_string(object, "output", &output, e) < 0 ||
+    w->takes = f == FT_FORMAT_ALPACA ? alpaca : query;
+    if (get_question(object, f, &instruction, &input, e) < 0 ||
+        get_string(object, w->takes[2], &output, e) < 0 ||
         get_optional(object, "system", &system, e) < 0)
         return FT_ERR_DATA;
     if (has_history && ft_mp_type_of(history) != FT_MP_ARRAY)
         return ft_err_set(e, FT_ERR_DATA, "field history is not a list");
-    w->takes = takes;
     begin_messages(w, (size_t)(2 * (has_history ? ft_mp_count(history) : 0) + 2) + (system.n > 0));
     if (system.n)
         put_turn(&w->pairs, "system", system);
     if (has_history && import_history(history, w, e) < 0)
         return FT_ERR_DATA;
-    put_instruction(&w->pairs, instruction, input);
+    put_question(&w->pairs, instruction, input);
     put_turn(&w->pairs, "assistant", output);
     return 0;
 }
 
 /* ---- prompt and completion as lists of messages ---- */
 
-static int import_prompt(ft_mp object, struct ft_rewrite *w, ft_err *e)
+static int import_prompt(ft_mp object, struct ft_rewrite *w, struct ft_imported *got, ft_err *e)
 {
     static const char *const takes[] = {"prompt", "completion", NULL};
     ft_mp list[2], turn;
+    size_t n = 0;
     for (size_t i = 0; i < 2; i++)
         if (!ft_mp_get(object, takes[i], &list[i]))
             return ft_err_set(e, FT_ERR_DATA, "field %s is missing", takes[i]);
@@ -269,9 +285,29 @@ static int import_prompt(ft_mp object, struct ft_rewrite *w, ft_err *e)
     begin_messages(w, (size_t)(ft_mp_count(list[0]) + ft_mp_count(list[1])));
     for (size_t i = 0; i < 2; i++) {
         ft_mp_iter it = ft_mp_iter_of(list[i]);
-        while (ft_mp_next(&it, &turn))
-            ft_mp_put_raw(&w->pairs, turn);
+        for (; ft_mp_next(&it, &turn); n++)
+            if (ft_message_put(turn, n, i == 0, &w->pairs, &got->joined, e) < 0)
+                return FT_ERR_DATA;
     }
+    return 0;
+}
+
+/* ---- messages ---- */
+
+/* Nothing is done when all contents are strings already. */
+static int import_messages(ft_mp object, struct ft_rewrite *w, struct ft_imported *got, ft_err *e)
+{
+    ft_mp list, turn;
+    ft_mp_iter it;
+    if (!ft_mp_get(object, "messages", &list) || ft_mp_type_of(list) != FT_MP_ARRAY ||
+        ft_messages_are_strings(list))
+        return 0;                       /* ft_example_shape says what is wrong */
+    w->takes = messages_field;
+    begin_messages(w, (size_t)ft_mp_count(list));
+    it = ft_mp_iter_of(list);
+    for (size_t i = 0; ft_mp_next(&it, &turn); i++)
+        if (ft_message_put(turn, i, 0, &w->pairs, &got->joined, e) < 0)
+            return FT_ERR_DATA;
     return 0;
 }
 
@@ -285,17 +321,27 @@ static int recognise(ft_mp object, enum ft_format *f, ft_err *e)
         {"messages", "messages", FT_FORMAT_MESSAGES},
         {"conversations", "conversations", FT_FORMAT_SHAREGPT},
         {"instruction", "output", FT_FORMAT_ALPACA}, {"prompt", "completion", FT_FORMAT_PROMPT},
-        {"text", "text", FT_FORMAT_TEXT}, {"prediction", "reference", FT_FORMAT_PREDICTION}};
-    ft_mp v;
+        {"query", "response", FT_FORMAT_QUERY}, {"text", "text", FT_FORMAT_TEXT},
+        {"prediction", "reference", FT_FORMAT_PREDICTION}};
+    enum { N = sizeof table / sizeof *table };
+    ft_mp_iter it = ft_mp_iter_of(object);
+    ft_mp key, value;
+    ft_slice s;
+    unsigned fields = 0, partners = 0;
+    while (ft_mp_next(&it, &key) && ft_mp_next(&it, &value))
+        for (size_t i = 0; ft_mp_str(key, &s) && i < N; i++) {
+            fields |= (unsigned)ft_slice_is(s, table[i].field) << i;
+            partners |= (unsigned)ft_slice_is(s, table[i].partner) << i;
+        }
     for (int partly = 0; partly < 2; partly++)
-        for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-            if (ft_mp_get(object, table[i].field, &v) &&
-                (partly || ft_mp_get(object, table[i].partner, &v))) {
+        for (size_t i = 0; i < N; i++)
+            if (fields >> i & 1 && (partly || partners >> i & 1)) {
                 *f = table[i].f;
                 return 0;
             }
     return ft_err_set(e, FT_ERR_DATA, "unknown shape: none of the fields messages, conversations, "
-                      "instruction, prompt, text, prediction is there");
+                      "instruction, prompt, query, text, prediction is there (--columns "
+                      "prompt=NAME,completion=NAME gives others these names)");
 }
 
 /* The readers of a record go by its first shape: a field that passes by must not hide what was
@@ -322,8 +368,8 @@ static int check_id(ft_mp object, ft_err *e)
     return 0;
 }
 
-int ft_format_import(ft_mp object, enum ft_format f, uint64_t number, ft_buf *out, size_t *turns,
-                     ft_err *e)
+int ft_format_import(ft_mp object, enum ft_format f, uint64_t number, ft_buf *out,
+                     struct ft_imported *got, ft_err *e)
 {
     struct ft_rewrite w = {no_fields, messages_field, {0}, 0, number};
     size_t before = out->n;
@@ -334,18 +380,21 @@ int ft_format_import(ft_mp object, enum ft_format f, uint64_t number, ft_buf *ou
                           ft_mp_type_name(ft_mp_type_of(object)));
     if (check_id(object, e) < 0 || (f == FT_FORMAT_AUTO && recognise(object, &f, e) < 0))
         return FT_ERR_DATA;
+    *got = (struct ft_imported){0};
     if (f == FT_FORMAT_SHAREGPT)
         rc = import_sharegpt(object, &w, e);
-    else if (f == FT_FORMAT_ALPACA)
-        rc = import_alpaca(object, &w, e);
+    else if (f == FT_FORMAT_ALPACA || f == FT_FORMAT_QUERY)
+        rc = import_pairs(object, f, &w, e);
     else if (f == FT_FORMAT_PROMPT)
-        rc = import_prompt(object, &w, e);
+        rc = import_prompt(object, &w, got, e);
+    else if (f == FT_FORMAT_MESSAGES)
+        rc = import_messages(object, &w, got, e);
     if (rc == 0)
         rc = ft_rewrite_map(object, &w, out, e);
     ft_buf_free(&w.pairs);
     if (rc < 0)
         return rc;
     record = (ft_mp){out->p + before, out->n - before};
-    *turns = ft_mp_get(record, "messages", &list) ? (size_t)ft_mp_count(list) : 0;
+    got->turns = ft_mp_get(record, "messages", &list) ? (size_t)ft_mp_count(list) : 0;
     return check_shape(record, f, w.n_pairs > 0, e);
 }

@@ -24,4 +24,13 @@ int ft_rewrite_map(ft_mp map, const struct ft_rewrite *w, ft_buf *out, ft_err *e
 int ft_rename_turn(ft_mp turn, const char *const old[2], const char *const fresh[2],
                    const char *role, ft_buf *out, ft_err *e) FT_MUST_CHECK;
 
+/* Whether the content of each turn is a string, as records have it. */
+int ft_messages_are_strings(ft_mp list);
+
+/* Appends turn i of a chat with its content as a string: parts of text are joined (*joined counts
+ * turns that had several), and nothing beside tool_calls is "". in_prompt: an assistant's turn
+ * without a word about training gets weight 0. Errors: FT_ERR_DATA for parts that are no text. */
+int ft_message_put(ft_mp turn, size_t i, int in_prompt, ft_buf *out, size_t *joined,
+                   ft_err *e) FT_MUST_CHECK;
+
 #endif

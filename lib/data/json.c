@@ -1,141 +1,13 @@
+/* json.c: printing; parsing is in json_parse.c. */
 #include "data/json.h"
 
-#include "base/mem.h"
 #include "data/utf8.h"
 
 #include <float.h>
-#include <jansson.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-
-/* ---- parsing ---- */
-
-/* Refuses what the parser would let pass: nesting that ft_mp_check refuses (before the recursive
- * parser sees it), and NUL bytes, which it skips behind numbers and words. Brackets in strings do
- * not count; malformed text is left to the parser, which finds the same strings. */
-static int check_text(const uint8_t *p, size_t n, ft_err *e)
-{
-    size_t depth = 0, column = 0;
-    int in_string = 0;
-    for (size_t i = 0; i < n; i++) {
-        column += (p[i] & 0xc0) != 0x80;
-        if (p[i] == 0)
-            return ft_err_set(e, FT_ERR_DATA, "column %zu: a NUL byte", column);
-        if (in_string) {
-            if (p[i] == '\\')
-                column += i + 1 < n && (p[++i] & 0xc0) != 0x80;
-            else
-                in_string = p[i] != '"';
-        } else if (p[i] == '"') {
-            in_string = 1;
-        } else if ((p[i] == '[' || p[i] == '{') && ++depth > FT_MP_DEPTH_MAX) {
-            return ft_err_set(e, FT_ERR_DATA, "column %zu: nesting over %d levels", column,
-                              FT_MP_DEPTH_MAX);
-        } else if ((p[i] == ']' || p[i] == '}') && depth > 0) {
-            depth--;
-        }
-    }
-    return 0;
-}
-
-/* The nesting was checked: at most FT_MP_DEPTH_MAX calls deep. */
-static void put_value(ft_buf *out, json_t *v)
-{
-    const char *key;
-    size_t i;
-    json_t *item;
-    switch (json_typeof(v)) {
-    case JSON_OBJECT:
-        ft_mp_put_map(out, json_object_size(v));
-        json_object_foreach(v, key, item) {
-            ft_mp_put_cstr(out, key);
-            put_value(out, item);
-        }
-        break;
-    case JSON_ARRAY:
-        ft_mp_put_array(out, json_array_size(v));
-        json_array_foreach(v, i, item)
-            put_value(out, item);
-        break;
-    case JSON_STRING: ft_mp_put_str(out, json_string_value(v), json_string_length(v)); break;
-    case JSON_INTEGER: ft_mp_put_int(out, json_integer_value(v)); break;
-    case JSON_REAL: ft_mp_put_float(out, json_real_value(v)); break;
-    case JSON_TRUE: ft_mp_put_bool(out, 1); break;
-    case JSON_FALSE: ft_mp_put_bool(out, 0); break;
-    case JSON_NULL: ft_mp_put_nil(out); break;
-    }
-}
-
-/* The parser's own memory: bounded, for a line of 16 MiB can hold millions of values of some
- * hundred bytes each; and a failure is remembered, for the parser forgets some of them. */
-#define PARSER_BYTES_MAX ((size_t)256 << 20)
-static _Thread_local size_t parser_bytes;
-static _Thread_local int parser_short;
-
-static void *parser_alloc(size_t n)
-{
-    void *p = NULL;
-    if (n <= PARSER_BYTES_MAX - parser_bytes)
-        p = ft_new(n, 1, NULL);
-    if (p)
-        parser_bytes += n;
-    else
-        parser_short = 1;
-    return p;
-}
-
-/* A secret seed keeps an attacker from choosing keys that collide. Left to itself jansson opens
- * /dev/urandom; without entropy the address of a variable must do. */
-static void set_up_parser(void)
-{
-    size_t seed = 0;
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
-        seed = (size_t)(uintptr_t)&seed;
-    json_object_seed(seed | 1);
-    json_set_alloc_funcs(parser_alloc, ft_free);
-}
-
-/* The parser quotes its input in messages, which go to terminals: only plain characters. */
-static int parse_error(json_error_t *why, ft_err *e)
-{
-    for (char *p = why->text; *p; p++)
-        if (*p < ' ' || *p > '~')
-            *p = '?';
-    return ft_err_set(e, FT_ERR_DATA, "column %d: %s", why->column > 0 ? why->column : 1,
-                      why->text);
-}
-
-int ft_json_parse(const void *text, size_t n, ft_buf *out, ft_err *e)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
-    size_t before = out->n;
-    json_error_t why;
-    json_t *v;
-    if (check_text(text, n, e) < 0)
-        return FT_ERR_DATA;
-    pthread_once(&once, set_up_parser);
-    parser_bytes = 0;
-    parser_short = 0;
-    v = json_loadb(n ? text : "", n, flags, &why);
-    if (!v && !parser_short)
-        return parse_error(&why, e);
-    if (!parser_short)
-        put_value(out, v);
-    json_decref(v);
-    if (parser_short)
-        return ft_err_set(e, FT_ERR_NOMEM, "out of memory in parsing JSON (%zu MiB at most)",
-                          PARSER_BYTES_MAX >> 20);
-    if (out->failed)
-        out->n = before;
-    return ft_buf_check(out, e);
-}
-
-/* ---- printing ---- */
 
 static void put_escaped(ft_buf *b, unsigned c)
 {
@@ -149,14 +21,30 @@ static void put_escaped(ft_buf *b, unsigned c)
     }
 }
 
+/* Whether eight bytes are ASCII that stands for itself in a string. */
+static int is_plain(const uint8_t *p)
+{
+    const uint64_t each = 0x0101010101010101u;
+    uint64_t w;
+    memcpy(&w, p, sizeof w);
+    return ((w | (w - each * 0x20) | ((w ^ each * '"') - each) | ((w ^ each * '\\') - each) |
+             ((w ^ each * 0x7f) - each)) & (each * 0x80)) == 0;
+}
+
 void ft_json_put_string(ft_buf *b, const void *s, size_t n)
 {
     const uint8_t *p = s;
     size_t done = 0;      /* bytes before this were appended; plain runs are appended at once */
     ft_buf_add_byte(b, '"');
     for (size_t i = 0; i < n;) {
-        size_t len = ft_utf8_length(p + i, n - i);
-        int c1 = len == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0;
+        size_t len;
+        int c1;
+        if (n - i >= 8 && is_plain(p + i)) {
+            i += 8;
+            continue;
+        }
+        len = ft_utf8_length(p + i, n - i);
+        c1 = len == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0;
         if (len > 1 ? !c1 : len && p[i] >= ' ' && p[i] != '"' && p[i] != '\\' && p[i] != 0x7f) {
             i += len;
             continue;

@@ -53,6 +53,10 @@ cat >prompt.in <<'END'
 {"prompt":"a\n","completion":"","prediction":"p"}
 {"label":"l","completion":"c","prompt":""}
 END
+cat >query.in <<'END'
+{"query":"q","response":"r","system":"s","history":[["a","b"],["c",""]],"z":0}
+{"response":"","query":"","instruction":null,"text":"rides along"}
+END
 printf '%s\n' '{"text":"a\n\nb","group":"g"}' '{"id":0,"text":""}' >text.in
 printf '%s\n' '{"prediction":"","reference":["a","b"]}' '{"reference":"r","prediction":"p"}' \
     >prediction.in
@@ -60,6 +64,7 @@ round_trip messages messages
 round_trip sharegpt conversations
 round_trip alpaca "instruction output"
 round_trip prompt "prompt completion"
+round_trip query "query response"
 round_trip text text
 round_trip prediction "prediction reference"
 
@@ -73,6 +78,90 @@ got = [json.loads(x) for x in open("alpaca.out")]
 assert got[0] == {"id": 1, "system": "s", "history": [["a", "b"], ["c", ""]],
                   "instruction": "i\n\nin", "output": "o", "z": 0}, got
 assert "history" not in got[1] and "system" not in got[1], got'
+
+# ---- tool calls, weights and function calls come back ----
+cat >tools.in <<'END'
+{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","content":"1","tool_call_id":"x","name":"f"},{"role":"assistant","content":"b","weight":0}],"tools":[{"type":"function"}],"weight":0.25}
+END
+ft-import -q --no-history <tools.in >first.ft
+for shape in messages sharegpt record; do
+    ft-export -q --to $shape first.ft >tools.out
+    ft-import -q --no-history <tools.out >second.ft
+    check_same "$shape keeps tool calls and weights" first.ft second.ft
+done
+echo '{"conversations":[{"from":"human","value":"a"},{"from":"function_call","value":"{}"}]}' |
+    ft-import -q --no-history >first.ft
+ft-export -q --to sharegpt first.ft | ft-import -q --no-history >second.ft
+check_same "ShareGPT keeps function calls" first.ft second.ft
+
+# ---- lists and tables ----
+"$python" "$oracle" make 13 4000 >lines.jsonl
+ft-import -q --no-history <lines.jsonl >first.ft
+ft-export -q first.ft >out.jsonl
+for threads in 1 4; do
+    ft-export -q --threads $threads -f array first.ft >out.json
+    check "one list of all records, as Python reads it ($threads threads)" "$python" -c 'import json
+got = json.load(open("out.json"))
+assert repr(got) == repr([json.loads(x) for x in open("out.jsonl")])'
+done
+ft-import -q --no-history <out.json >second.ft
+check_same "a list comes back as the same stream" first.ft second.ft
+ft-import -q </dev/null | ft-export -q -f array >out.json
+check "no records are an empty list" test "$(cat out.json)" = '[]'
+
+"$python" - >table.jsonl <<'END'
+import json, random
+r = random.Random(2)
+pieces = ["a", ",", "\t", '"', "\n", "\r\n", "\r", "é", "😀", " ", ";", ""]
+text = lambda: "".join(r.choice(pieces) for _ in range(r.randrange(9)))
+for i in range(4000):
+    row = {"prompt": text(), "completion": text(), "id": r.choice([i, i + .5, None, True]),
+           "tags": r.choice([[], {"a": text()}, [1, text()], -1]), "odd \"na,me": text()}
+    keys = list(row)
+    if i:
+        r.shuffle(keys)
+    print(json.dumps({k: row[k] for k in keys}))
+END
+ft-import -q table.jsonl >table.ft
+for format in csv tsv; do
+    ft-export -q -f $format --threads 1 table.ft >table.$format
+    ft-export -q -f $format --threads 4 table.ft >four.$format
+    check_same "$format: the same bytes with 4 threads" table.$format four.$format
+    check "$format: as Python's csv reads it" "$python" -c 'import csv, json, sys
+rows = [json.loads(x) for x in open("table.jsonl")]
+got = list(csv.DictReader(open(sys.argv[1], newline="", encoding="utf-8"), delimiter=sys.argv[2],
+                          strict=True))
+assert len(got) == len(rows) == 4000
+for a, b in zip(got, rows):
+    a = {k: json.loads(v) if k in ("id", "tags") else v for k, v in a.items()}
+    assert repr(sorted(a.items())) == repr(sorted(b.items())), (a, b)' \
+        table.$format "$([ $format = csv ] && echo , || printf '\t')"
+    ft-import -q -f $format --json-columns id,tags table.$format | ft-export -q >back.jsonl
+    ft-export -q table.ft >there.jsonl
+    check "$format: the records come back" "$python" -c 'import json
+for a, b in zip(open("back.jsonl"), open("there.jsonl"), strict=True):
+    a, b = json.loads(a), json.loads(b)
+    assert repr(sorted(a.items())) == repr(sorted(b.items())), (a, b)'
+done
+check_status 0 "a table says which of its columns are JSON" \
+    ft-export --json -f csv -o t.csv table.ft
+check "in the last line" grep -q '"json_columns":"id,tags"' stderr
+printf '{"text":"","id":"x"}\n{"text":"","id":"y"}\n' | ft-import -q | ft-export -q -f csv >t.csv
+printf 'text,id\n"",x\n"",y\n' >want.csv
+check_same "empty cells are in quotes" want.csv t.csv
+ft-import -q </dev/null | ft-export -q -f csv >t.csv
+check "no records are an empty table" test ! -s t.csv
+check_status 64 "plain text has no format" ft-export --to plain -f csv table.ft
+unfit() { # WHAT MESSAGE JSON
+    printf '{"text":"x","id":"i"}\n%s\n' "$3" | ft-import -q >bad.ft
+    check_status 65 "a table: $1 is refused" ft-export -f csv -o bad.out bad.ft
+    check "$1: said which and why" grep -q "^ft-export: record 2 of bad.ft: $2" stderr
+    check "$1: no output is left" test ! -e bad.out
+}
+unfit "a field more" 'field label is no column' '{"text":"x","id":"i","label":"l"}'
+unfit "another field" 'field text is missing' '{"prompt":"x","completion":"y","id":"i"}'
+unfit "a number among strings" 'field id is a string in some' '{"text":"x","id":1}'
+unfit "a NUL character" 'field text has a NUL' '{"text":"\u0000","id":"i"}'
 
 # ---- plain text ----
 printf 'one\n two\r\n\nthree "x"' | ft-import -q --shape plain >plain.ft
@@ -124,6 +213,10 @@ refused "a chat as text" text 'cannot become text' '{"text":"x"}' "$chat"
 refused "a text as chat" messages 'cannot become messages' "$chat" '{"text":"x"}'
 refused "a chat as prediction" prediction 'cannot become prediction' \
     '{"prediction":"a","reference":"b"}' "$chat"
+refused "a function call as messages" messages 'messages\[0\].role' "$chat" \
+    '{"messages":[{"role":"function_call","content":"a"}]}'
+refused "a weighted turn as query" query 'messages\[1\] has fields' "$chat" \
+    '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b","weight":0}]}'
 refused "an unknown role as ShareGPT" sharegpt 'messages\[0\]' "$chat" \
     '{"messages":[{"role":"developer","content":"a"}]}'
 refused "a system beside the turns as ShareGPT" sharegpt 'field system' "$chat" \

@@ -111,11 +111,14 @@ refused "content that is null" 'messages\[0\].content' \
     '{"messages":[{"role":"user","content":null}]}'
 refused "an unknown speaker" 'conversations\[1\]' \
     '{"conversations":[{"from":"human","value":"a"},{"from":"bing","value":"b"}]}'
-refused "a function call" 'conversations\[0\]' \
-    '{"conversations":[{"from":"function_call","value":"a"}]}'
 refused "a speaker without words" 'conversations\[0\].*value' '{"conversations":[{"from":"human"}]}'
 refused "a turn with both names of a field" 'conversations\[0\].*role' \
     '{"conversations":[{"from":"human","value":"a","role":"user"}]}'
+refused "an image in a message" 'messages\[0\].content\[1\] is of type image_url' \
+    '{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url"}]}]}'
+refused "a part with more than text" 'messages\[0\].content\[0\] has fields' \
+    '{"messages":[{"role":"user","content":[{"type":"text","text":"a","cache":1}]}]}'
+refused "a query without response" 'field response' '{"query":"x"}'
 refused "empty conversations" 'messages is empty' '{"conversations":[]}'
 refused "an instruction without output" 'field output' '{"instruction":"x"}'
 refused "an input that is a list" 'field input' '{"instruction":"x","input":["y"],"output":"z"}'
@@ -152,9 +155,6 @@ if [ -z "${FT_ASAN:-}" ]; then
 else
     skip "bounded memory: not with the sanitizers"
 fi
-printf '[\n{"text":"x"}\n]\n' >list.json
-check_status 65 "a JSON list is refused" ft-import -o bad.ft list.json
-check "with a way to make lines of it" grep -q 'jq' stderr
 check_status 65 "a stream is refused" ft-import -o bad.ft all.ft
 check_status 66 "a missing file" ft-import -o bad.ft missing.jsonl
 check_status 64 "an unknown shape is misuse" ft-import --shape csv -o bad.ft lines.jsonl

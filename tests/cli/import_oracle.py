@@ -11,7 +11,8 @@ import random
 import sys
 
 ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant",
-         "model": "assistant", "system": "system", "tool": "tool", "observation": "tool"}
+         "model": "assistant", "system": "system", "tool": "tool", "observation": "tool",
+         "function_call": "function_call"}
 EXTRA = [("label", "l"), ("n", -7), ("weight", 0.5), ("deep", {"a": [1, None, {"b": True}]}),
          ("source", "s"), ("meta", []), ("big", 2 ** 63 - 1), ("small", -2 ** 63), ("e", 1e-300)]
 PIECES = ["a", "the end", " ", "\n", "\t", "\"", "\\", "é", "日本", "😀", "\u0000", "\u001f",
@@ -22,11 +23,29 @@ def turn(role, content):
     return {"role": role, "content": content}
 
 
+def plain(message):
+    """A turn of OpenAI's messages with its content as a string."""
+    message = dict(message)
+    if isinstance(message.get("content"), list):
+        message["content"] = "\n".join(part["text"] for part in message["content"])
+    elif message.get("tool_calls") and message.get("content") is None:
+        message["content"] = ""
+    return message
+
+
+def context(message):
+    """A turn of a prompt: not to be learnt, unless it says so itself."""
+    message = plain(message)
+    if message["role"] == "assistant" and not {"weight", "train", "loss"} & set(message):
+        message["weight"] = 0
+    return message
+
+
 def messages_of(x):
     """The messages of an object and the fields they come from, or None."""
     system = [turn("system", x["system"])] if x.get("system") else []
     if "messages" in x:
-        return None
+        return [plain(t) for t in x["messages"]], {"messages"}
     if "conversations" in x:
         said = [{{"from": "role", "value": "content"}.get(k, k): ROLES[v] if k == "from" else v
                  for k, v in t.items()} for t in x["conversations"]]
@@ -39,7 +58,16 @@ def messages_of(x):
         return (turns + [turn("user", asked), turn("assistant", x["output"])],
                 {"instruction", "input", "output", "system", "history"})
     if isinstance(x.get("prompt"), list):
-        return x["prompt"] + x["completion"], {"prompt", "completion"}
+        return ([context(t) for t in x["prompt"]] + [plain(t) for t in x["completion"]],
+                {"prompt", "completion"})
+    if "query" in x and "response" in x and "prompt" not in x:
+        turns = system
+        for question, answer in x.get("history") or []:
+            turns += [turn("user", question), turn("assistant", answer)]
+        asked = "\n\n".join(s for s in (x.get("instruction"), x["query"]) if s) \
+            if x.get("instruction") and x["query"] else x.get("instruction") or x["query"]
+        return (turns + [turn("user", asked), turn("assistant", x["response"])],
+                {"instruction", "query", "response", "system", "history"})
     return None
 
 
@@ -65,7 +93,16 @@ def example(r):
             for _ in range(r.randrange(1, 5))]
     if r.random() < 0.3:
         chat[0]["weight"] = 0
-    pick = r.randrange(8)
+    if r.random() < 0.2:
+        chat.append({"role": "assistant", "content": [{"type": "text", "text": some()}
+                                                      for _ in range(r.randrange(3))]})
+    if r.random() < 0.2:
+        calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+        chat.append(r.choice([{"role": "assistant", "tool_calls": calls},
+                              {"role": "assistant", "content": None, "tool_calls": calls},
+                              {"tool_calls": calls, "role": "assistant", "content": some()}]))
+        chat.append({"role": "tool", "tool_call_id": "c", "content": some()})
+    pick = r.randrange(9)
     if pick == 0:
         x = {"messages": chat, "system": "passes by"}
     elif pick == 1:
@@ -85,6 +122,10 @@ def example(r):
         x = {"prompt": chat, "completion": [turn("assistant", some())]}
     elif pick == 6:
         x = {"text": some()}
+    elif pick == 7:
+        x = {"query": r.choice(["", some()]), "response": some(), "text": "passes by"}
+        x.update(r.choice([{}, {"history": [[some(), some()]], "system": maybe()},
+                           {"instruction": maybe()}]))
     else:
         x = {"prediction": some(), "reference": r.choice([some(), [some(), some()]]),
              "prompt": "passes by"}

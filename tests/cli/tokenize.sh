@@ -11,6 +11,11 @@ cat >chat.jsonl <<'END'
 {"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"<|im_end|> <|im_start|>"},{"role":"assistant","content":"\n\n  two\n"}],"id":"x"}
 {"messages":[{"role":"user","content":""},{"role":"assistant","content":""},{"role":"user","content":"on"},{"role":"assistant","content":"and on 2024"}]}
 END
+cat >weights.jsonl <<'END'
+{"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"one","weight":0},{"role":"assistant","content":"the first","weight":0},{"role":"user","content":"two"},{"role":"assistant","content":"the second","weight":1}],"weight":2}
+{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"no","train":false},{"role":"assistant","content":"yes","train":true},{"role":"assistant","content":"no","loss":false},{"role":"assistant","content":"and","loss":null,"weight":1.0}]}
+{"messages":[{"role":"user","content":"ask"},{"role":"assistant","content":"calling","tool_calls":[]},{"role":"tool","content":"12 parts"},{"role":"assistant","content":"it has 12"}],"tools":"[]"}
+END
 cat >plain.jsonl <<'END'
 {"prompt":"What is it?\n","completion":"\nA library.  For 2 things","id":7}
 {"prompt":"the ","completion":"the end","group":11}
@@ -19,7 +24,7 @@ cat >plain.jsonl <<'END'
 {"text":"The library holds the functions that the programs share."}
 END
 cat chat.jsonl plain.jsonl >all.jsonl
-for name in chat plain all; do ft-import -q <$name.jsonl >$name.ft; done
+for name in chat plain all weights; do ft-import -q <$name.jsonl >$name.ft; done
 # The whole, often enough for several batches and threads to matter.
 i=0
 while [ $i -lt 1200 ]; do
@@ -40,6 +45,8 @@ compare() { # WHAT HOW FILE OPTIONS...
 
 compare "chats, prompts and texts as the oracle has them" chat all
 compare "--train-on all" all all --train-on all
+compare "turns of weight 0 are no targets" chat weights
+compare "nor with --train-on all" all weights --train-on all
 compare "--raw adds nothing and trains on all" raw plain --raw
 compare "a template by its name" chat chat --chat-template smollm2
 
@@ -75,6 +82,25 @@ refused "an empty text" "no token to train on" '{"text":""}'
 refused "a text of one token" "no token to train on" '{"text":"a"}' --raw
 refused "an unknown role" 'turn 1 has role "human"' \
     '{"messages":[{"role":"assistant","content":"a"},{"role":"human","content":"b"}]}'
+call='[{"type":"function","function":{"name":"f","arguments":"{}"}}]'
+refused "a call of a tool" 'messages\[1\].tool_calls would be lost: template smollm2' \
+    '{"messages":[{"role":"user","content":"a"},{"role":"assistant","tool_calls":'"$call}]}"
+refused "a call as it once was" 'messages\[0\].function_call would be lost' \
+    '{"messages":[{"role":"assistant","content":"","function_call":{"name":"f"}}]}'
+refused "a turn that is a call" 'turn 1 has role "function_call"' \
+    '{"conversations":[{"from":"human","value":"a"},{"from":"function_call","value":"{}"}]}'
+refused "tools beside the turns" 'field tools would be lost' \
+    '{"messages":[{"role":"assistant","content":"a"}],"tools":[{"type":"function"}]}'
+refused "tools in a string" 'field tools would be lost' \
+    '{"messages":[{"role":"assistant","content":"a"}],"tools":"[{}]"}'
+refused "half a weight" 'messages\[0\].weight is neither' \
+    '{"messages":[{"role":"assistant","content":"a","weight":0.5}]}'
+refused "words that contradict" 'messages\[0\].train contradicts' \
+    '{"messages":[{"role":"assistant","content":"a","weight":0,"train":true}]}'
+refused "a user to be trained on" 'messages\[0\] is to be trained on, but only' \
+    '{"messages":[{"role":"user","content":"a","weight":1},{"role":"assistant","content":"b"}]}'
+refused "a chat in which nothing counts" "no token to train on" \
+    '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b","weight":0}]}'
 refused "a group that is a list" "field group" '{"text":"some text","group":["a",1]}'
 refused "a negative weight" "field weight" '{"text":"some text","weight":-1}'
 refused "a prediction" "a prediction" '{"prediction":"a","reference":"b"}'

@@ -58,11 +58,16 @@ def segments(example):
         turns = [{"role": "system", "content": SYSTEM}] + turns
     out = []
     for turn in turns:
-        mine = turn["role"] == "assistant"
+        said = {bool(turn[k]) for k in ("weight", "train", "loss") if turn.get(k) is not None}
+        mine = turn["role"] == "assistant" and said != {False}
         head = turn["role"] + "\n"
-        out += [(vocab["<|im_start|>"], False),
-                (head + turn["content"], len(head) if mine else None),
-                (vocab["<|im_end|>"], mine), ("\n", None)]
+        pieces = [(vocab["<|im_start|>"], False),
+                  (head + turn["content"], len(head) if mine else None),
+                  (vocab["<|im_end|>"], mine), ("\n", None)]
+        if how == "all":
+            pieces = [(p, (said != {False}) if isinstance(p, int) else
+                       None if said == {False} else 0) for p, _ in pieces]
+        out += pieces
     return out
 
 
@@ -77,7 +82,7 @@ for number, line in enumerate(sys.stdin, 1):
         for token, at in tokens(what):
             ids.append(token)
             mask.append(int(target is not None and at >= target))
-    if how == "all":
+    if how == "all" and "messages" not in example:
         mask = [1] * len(ids)
     mask[0] = 0
     row = {"id": example.get("id", number), "ids": ids, "mask": mask}

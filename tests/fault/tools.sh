@@ -9,7 +9,12 @@ all_cases() {
     cat <<'END'
 import        | raw.jsonl  | ft-import
 import-file   | /dev/null  | ft-import -i raw.jsonl -o out/text.ft
+import-gzip   | raw.gz     | ft-import
+import-zstd   | raw.zst    | ft-import --threads 2
+import-csv    | raw.csv    | ft-import -f csv --json-columns n,messages
 export        | text.ft    | ft-export
+export-csv    | text.ft    | ft-export -f csv -o out/text.csv
+export-array  | text.ft    | ft-export -f array
 dedup         | text.ft    | ft-dedup
 dedup-file    | /dev/null  | ft-dedup -i text.ft -o out/text.ft
 dedup-near    | text.ft    | ft-dedup --near --threshold 0.5
@@ -59,6 +64,9 @@ make_inputs() {
         i=$((i + 1))
     done >raw.jsonl
     cp "$TOY" toy.gguf
+    gzip <raw.jsonl >raw.gz
+    zstd -q <raw.jsonl >raw.zst
+    printf '%s\n' n,messages '1,"[{""role"":""user"",""content"":""a,\n""}]"' >raw.csv
     ft-import -q <raw.jsonl >text.ft
     i=0
     while [ $i -lt 900 ]; do

@@ -7,10 +7,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "data/json.h"
 #include "model/gguf.h"
 #include "text/chat.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +20,31 @@ static ft_slice slice_of(const char *s)
     return (ft_slice){(const uint8_t *)s, strlen(s)};
 }
 
-static void check_recognised(const json_t *line)
+/* A string field of a line. */
+static ft_slice field(ft_mp line, const char *name)
+{
+    ft_slice s = {0};
+    assert_true(ft_mp_get_str(line, name, &s));
+    return s;
+}
+
+static void assert_equal(ft_buf got, ft_slice want)
+{
+    if (got.n != want.n || (got.n && memcmp(got.p, want.p, got.n) != 0))
+        fail_msg("got %.*s, expected %.*s", (int)got.n, (const char *)got.p, (int)want.n,
+                 (const char *)want.p);
+}
+
+static void check_recognised(ft_mp line)
 {
     ft_err e = {0};
     const ft_chat *c = NULL;
-    const char *text = json_string_value(json_object_get(line, "template"));
+    ft_slice text = field(line, "template");
     ft_buf b = {0};
-    assert_int_equal(ft_chat_recognise(&c, slice_of(text), &e), 0);
-    assert_string_equal(ft_chat_name(c), json_string_value(json_object_get(line, "name")));
+    assert_int_equal(ft_chat_recognise(&c, text, &e), 0);
+    assert_true(ft_slice_is(field(line, "name"), ft_chat_name(c)));
     ft_buf_add_str(&b, "\n ");
-    ft_buf_add_str(&b, text);
+    ft_buf_add(&b, text.p, text.n);
     ft_buf_add_str(&b, "\n");
     assert_int_equal(ft_chat_recognise(&c, (ft_slice){b.p, b.n}, &e), 0);
     b.p[b.n / 2]++;
@@ -40,28 +55,34 @@ static void check_recognised(const json_t *line)
 
 /* Renders one case and compares all of the text; the target pieces must be the assistant's
  * contents, each with the end of its turn. */
-static void check_rendered(const json_t *line)
+static void check_rendered(ft_mp line)
 {
     ft_err e = {0};
     const ft_chat *c = NULL;
-    const json_t *messages = json_object_get(line, "messages");
+    ft_mp messages = {0}, m;
+    ft_mp_iter it;
     ft_turn turns[16];
-    size_t n = json_array_size(messages);
+    char name[16] = "";
+    size_t n;
+    int prompt = -1;
     ft_buf pieces = {0}, text = {0}, got = {0}, want = {0};
+    assert_true(ft_mp_get(line, "messages", &messages));
+    n = (size_t)ft_mp_count(messages);
     assert_true(n > 0 && n <= 16);
-    for (size_t i = 0; i < n; i++) {
-        const json_t *m = json_array_get(messages, i);
-        turns[i].role = slice_of(json_string_value(json_object_get(m, "role")));
-        turns[i].content = slice_of(json_string_value(json_object_get(m, "content")));
+    it = ft_mp_iter_of(messages);
+    for (size_t i = 0; ft_mp_next(&it, &m); i++) {
+        turns[i].role = field(m, "role");
+        turns[i].content = field(m, "content");
         if (turns[i].role.n == 9) {
             ft_buf_add(&want, turns[i].content.p, turns[i].content.n);
             ft_buf_add_str(&want, "<|im_end|>");
         }
     }
-    assert_int_equal(
-        ft_chat_by_name(&c, json_string_value(json_object_get(line, "name")), &e), 0);
-    assert_int_equal(ft_chat_render(c, turns, n, json_is_true(json_object_get(line, "prompt")),
-                                    &pieces, &e), 0);
+    assert_true(field(line, "name").n < sizeof name);
+    memcpy(name, field(line, "name").p, field(line, "name").n);
+    assert_int_equal(ft_chat_by_name(&c, name, &e), 0);
+    assert_true(ft_mp_get(line, "prompt", &m) && ft_mp_bool(m, &prompt));
+    assert_int_equal(ft_chat_render(c, turns, n, prompt, &pieces, &e), 0);
     for (size_t i = 0; i < pieces.n / sizeof(ft_piece); i++) {
         ft_piece p;
         memcpy(&p, pieces.p + i * sizeof p, sizeof p);
@@ -70,11 +91,8 @@ static void check_rendered(const json_t *line)
         if (p.target)
             ft_buf_add(&got, p.text.p, p.text.n);
     }
-    ft_buf_add_byte(&text, 0);
-    ft_buf_add_byte(&got, 0);
-    ft_buf_add_byte(&want, 0);
-    assert_string_equal((char *)text.p, json_string_value(json_object_get(line, "text")));
-    assert_string_equal((char *)got.p, (char *)want.p);
+    assert_equal(text, field(line, "text"));
+    assert_equal(got, (ft_slice){want.p, want.n});
     ft_buf_free(&pieces);
     ft_buf_free(&text);
     ft_buf_free(&got);
@@ -86,20 +104,24 @@ static void chats_are_rendered_as_the_templates_do(void **state)
     static char buffer[65536];
     size_t templates = 0, cases = 0;
     FILE *f = fopen("tests/golden/chat.txt", "r");
+    ft_buf packed = {0};
+    ft_err e = {0};
+    ft_mp line, template;
     (void)state;
     assert_non_null(f);
     while (fgets(buffer, sizeof buffer, f)) {
-        json_t *line = json_loads(buffer, 0, NULL);
-        assert_non_null(line);
-        if (json_object_get(line, "template")) {
+        ft_buf_clear(&packed);
+        assert_int_equal(ft_json_parse(buffer, strlen(buffer), &packed, &e), 0);
+        line = (ft_mp){packed.p, packed.n};
+        if (ft_mp_get(line, "template", &template)) {
             check_recognised(line);
             templates++;
         } else {
             check_rendered(line);
             cases++;
         }
-        json_decref(line);
     }
+    ft_buf_free(&packed);
     fclose(f);
     assert_int_equal(templates, 3);
     assert_int_equal(cases, 66);

@@ -70,9 +70,12 @@ static int encode_pieces(cli_example *w, ft_err *e)
         ft_piece piece;
         char name[64] = "";
         int64_t id;
+        int target;
         memcpy(&piece, w->pieces.p + i * sizeof piece, sizeof piece);
+        target = (w->train_on_all || piece.target) &&
+                 !(piece.turn < w->unweighed.n && w->unweighed.p[piece.turn]);
         if (!piece.special) {
-            add_text(w, piece.text, w->train_on_all || piece.target);
+            add_text(w, piece.text, target);
             continue;
         }
         if (piece.text.n < sizeof name)
@@ -81,15 +84,91 @@ static int encode_pieces(cli_example *w, ft_err *e)
             return ft_err_set(e, FT_ERR_DATA, "template %s needs the special token %s, which the "
                               "model does not have", ft_chat_name(w->chat), name);
         if ((rc = flush_text(w, e)) == 0)
-            rc = add_id(w, (uint32_t)id, w->train_on_all || piece.target, e);
+            rc = add_id(w, (uint32_t)id, target, e);
     }
     return rc < 0 ? rc : flush_text(w, e);
+}
+
+/* ---- what turns say beside role and content ---- */
+
+/* Whether a field is there and holds something: lists also come as their JSON text. */
+static int holds_something(ft_mp map, const char *field)
+{
+    ft_mp v;
+    ft_slice s;
+    enum ft_mp_type t;
+    if (!ft_mp_get(map, field, &v) || (t = ft_mp_type_of(v)) == FT_MP_NIL)
+        return 0;
+    if (ft_mp_str(v, &s))
+        return s.n > 0 && !ft_slice_is(s, "[]");
+    return (t != FT_MP_ARRAY && t != FT_MP_MAP) || ft_mp_count(v) > 0;
+}
+
+/* The model would be trained on calls, or without tools, that nobody sees. */
+static int check_tools(const cli_example *w, ft_mp record, ft_mp message, size_t i, ft_err *e)
+{
+    static const char *const fields[] = {"tool_calls", "function_call"};
+    if (i == 0 && holds_something(record, "tools"))
+        return ft_err_set(e, FT_ERR_DATA, "field tools would be lost: template %s does not render "
+                          "it; write the tools into a system turn and remove the field",
+                          ft_chat_name(w->chat));
+    for (size_t k = 0; k < 2; k++)
+        if (holds_something(message, fields[k]))
+            return ft_err_set(e, FT_ERR_DATA, "messages[%zu].%s would be lost: template %s does "
+                              "not render it; write the call into the content and remove the "
+                              "field", i, fields[k], ft_chat_name(w->chat));
+    return 0;
+}
+
+/* Reads one word about training: 1 or true, 0 or false. */
+static int read_word(ft_mp v, size_t i, const char *field, int *word, ft_err *e)
+{
+    double d;
+    if (ft_mp_bool(v, word))
+        return 0;
+    if (!ft_mp_float(v, &d) || !(d == 0.0 || d == 1.0))
+        return ft_err_set(e, FT_ERR_DATA, "messages[%zu].%s is neither 0, 1, true nor false: a "
+                          "turn is trained on or not; weight of the record can be any number", i,
+                          field);
+    *word = d == 1.0;
+    return 0;
+}
+
+/* What a turn says of being trained on: nothing (-1), no (0) or yes (1). */
+static int read_weight(ft_mp message, size_t i, int *weight, ft_err *e)
+{
+    static const char *const fields[] = {"weight", "train", "loss"};
+    ft_mp v;
+    *weight = -1;
+    for (size_t k = 0; k < 3; k++) {
+        int word;
+        if (!ft_mp_get(message, fields[k], &v) || ft_mp_type_of(v) == FT_MP_NIL)
+            continue;
+        if (read_word(v, i, fields[k], &word, e) < 0)
+            return FT_ERR_DATA;
+        if (*weight >= 0 && *weight != word)
+            return ft_err_set(e, FT_ERR_DATA, "messages[%zu].%s contradicts another of weight, "
+                              "train and loss", i, fields[k]);
+        *weight = word;
+    }
+    return 0;
+}
+
+static int weigh(cli_example *w, ft_mp message, size_t i, int is_answer, ft_err *e)
+{
+    int weight, rc = read_weight(message, i, &weight, e);
+    if (rc == 0 && weight == 1 && !is_answer && !w->train_on_all)
+        return ft_err_set(e, FT_ERR_DATA, "messages[%zu] is to be trained on, but only the "
+                          "assistant's turns are; see --train-on all", i);
+    ft_buf_add_byte(&w->unweighed, weight == 0);
+    return rc;
 }
 
 static int encode_messages(cli_example *w, ft_mp record, ft_err *e)
 {
     ft_mp list, message;
     ft_mp_iter it;
+    size_t i = 0;
     int rc;
     if (w->raw)
         return ft_err_set(e, FT_ERR_DATA, "--raw takes text or prompt and completion, not "
@@ -98,6 +177,7 @@ static int encode_messages(cli_example *w, ft_mp record, ft_err *e)
         return ft_err_set(e, FT_ERR_INTERNAL, "messages vanished");
     ft_buf_clear(&w->turns);
     ft_buf_clear(&w->pieces);
+    ft_buf_clear(&w->unweighed);
     for (it = ft_mp_iter_of(list); ft_mp_next(&it, &message);) {
         ft_turn turn;
         if (!ft_mp_get_str(message, "role", &turn.role) ||
@@ -105,9 +185,13 @@ static int encode_messages(cli_example *w, ft_mp record, ft_err *e)
             return ft_err_set(e, FT_ERR_INTERNAL, "a message lost its role or content");
         if (w->ask && it.left == 0 && ft_slice_is(turn.role, "assistant"))
             break;
+        if ((rc = check_tools(w, record, message, i, e)) < 0 ||
+            (rc = weigh(w, message, i, ft_slice_is(turn.role, "assistant"), e)) < 0)
+            return rc;
+        i++;
         ft_buf_add(&w->turns, &turn, sizeof turn);
     }
-    if ((rc = ft_buf_check(&w->turns, e)) < 0)
+    if ((rc = ft_buf_check(&w->turns, e)) < 0 || (rc = ft_buf_check(&w->unweighed, e)) < 0)
         return rc;
     if (w->ask && w->turns.n == 0)
         return ft_err_set(e, FT_ERR_DATA, "messages hold an answer and no turn before it");
@@ -165,6 +249,7 @@ void cli_example_free(cli_example **out)
     ft_buf_free(&w->mask);
     ft_buf_free(&w->turns);
     ft_buf_free(&w->pieces);
+    ft_buf_free(&w->unweighed);
     ft_buf_free(&w->text);
     ft_free(w);
     *out = NULL;

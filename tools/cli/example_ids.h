@@ -7,6 +7,10 @@
  *     prompt + completion    one string; the completion, and the end token added behind it
  *     text                   all of it, and the end token added behind it
  *
+ * A turn of the assistant with weight 0 (or "train": false, "loss": false) is no target, nor is any
+ * other turn that says so with train_on_all. Tools and tool calls that the template does not render
+ * are refused; a tool's answer is a turn like others where the template has the role.
+ *
  * The very first token is never a target: nothing stands before it.
  */
 #ifndef FT_CLI_EXAMPLE_IDS_H
@@ -33,6 +37,7 @@ typedef struct cli_example {
 
     ft_encoder *enc;           /* scratch                                             */
     ft_buf turns, pieces;
+    ft_buf unweighed;          /* one byte a turn: 1 = no target, whatever its role   */
     ft_buf text;               /* what stands between two special tokens              */
     size_t target_from;        /* where the target begins in text; SIZE_MAX: nowhere  */
 } cli_example;
