@@ -1,12 +1,12 @@
 /* ft-mix: several streams become one, each giving its share at every moment; or one whose rare
  * labels are repeated or weighted, its frequent ones cut (tools/cli/mix_balanced.c). What has to be
  * read twice waits in $TMPDIR. */
-#include "base/mem.h"
 #include "base/rng.h"
 #include "data/mix_schedule.h"
 #include "data/set_field.h"
 #include "tools/cli/mix_balanced.h"
 #include "tools/cli/mix_input.h"
+#include "tools/cli/mix_shares.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +47,6 @@ static const cli_tool tool = {
 
 typedef struct job {
     const char *paths[FT_MIX_SOURCES_MAX];
-    char *copies[FT_MIX_SOURCES_MAX];      /* of paths without :SHARE, of names */
     size_t n;
     ft_mix_source shares[FT_MIX_SOURCES_MAX];
     cli_mix_input inputs[FT_MIX_SOURCES_MAX];
@@ -55,7 +54,7 @@ typedef struct job {
     uint64_t total;                        /* of --until; 0: first or all */
     enum cli_mix_unit unit;
     ft_writer *out;
-    ft_buf ratio, edited, name;
+    ft_buf ratio, edited, name;            /* ratio: of FILE:SHARE, and the paths */
     const char *why;                       /* the mix ended before --until says */
 } job;
 
@@ -72,47 +71,6 @@ static void read_paths(job *j)
         j->paths[i] = cli_arg(i);
     if (j->n == 0)
         j->paths[j->n++] = cli_input();
-}
-
-/* Cuts the shares off the files; where all have one they become the ratio. */
-static void read_file_shares(job *j)
-{
-    for (size_t i = 0; i < j->n; i++) {
-        const char *colon = strrchr(j->paths[i], ':');
-        uint64_t share;
-        if (!colon || !ft_mix_share_parse(colon + 1, strlen(colon + 1), &share)) {
-            if (j->n == 1)
-                break;
-            cli_usage_error("which share has %s? write FILE:SHARE, or give --ratio or "
-                            "--temperature", j->paths[i]);
-        }
-        j->copies[i] = ft_strndup(j->paths[i], (size_t)(colon - j->paths[i]), cli_err());
-        if (!j->copies[i])
-            cli_fail();
-        j->paths[i] = j->copies[i];
-        ft_buf_add_fmt(&j->ratio, "%s%s", i ? "," : "", colon + 1);
-    }
-    if (j->ratio.n == 0)
-        ft_buf_add_str(&j->ratio, "1");
-    ft_buf_add_byte(&j->ratio, '\0');
-    cli_check(ft_buf_check(&j->ratio, cli_err()));
-    ratio = (const char *)j->ratio.p;
-}
-
-static void read_ratio(job *j)
-{
-    const char *at = ratio;
-    for (size_t i = 0;; i++) {
-        size_t n = strcspn(at, ",");
-        if (i >= j->n || (at[n] == '\0' && i + 1 < j->n))
-            cli_usage_error("--ratio %s: not one share for each of the %zu files", ratio, j->n);
-        if (!ft_mix_share_parse(at, n, &j->shares[i].share))
-            cli_usage_error("--ratio %s: '%.*s' is no number in (0, 1e9] of at most nine decimals",
-                            ratio, (int)n, at);
-        if (at[n] == '\0')
-            break;
-        at += n + 1;
-    }
 }
 
 static void read_until(job *j)
@@ -140,9 +98,9 @@ static void read_command(job *j)
     if (ratio && cli_given("temperature"))
         cli_usage_error("--ratio and --temperature exclude each other");
     if (!ratio && !cli_given("temperature"))
-        read_file_shares(j);
+        ratio = cli_mix_file_shares(j->paths, j->n, &j->ratio);
     if (ratio)
-        read_ratio(j);
+        cli_mix_ratio(ratio, j->shares, j->n);
     read_until(j);
 }
 
@@ -274,6 +232,14 @@ static void mix(job *j)
 
 /* ---- the whole ---- */
 
+static void add_result(const char *name, ft_buf *list)
+{
+    ft_buf_add_byte(list, '\0');
+    cli_check(ft_buf_check(list, cli_err()));
+    cli_result_text(name, (const char *)list->p);
+    ft_buf_free(list);
+}
+
 /* Adds what each input gave, in their order: records, share of the units in percent, epochs. */
 static void report(const job *j)
 {
@@ -282,25 +248,17 @@ static void report(const job *j)
     for (size_t i = 0; i < j->n; i++)
         all += (double)j->shares[i].used;
     for (size_t i = 0; i < j->n; i++) {
+        const char *comma = i ? "," : "";
         double n = (double)j->inputs[i].rows;
-        ft_buf_add_fmt(&rows, "%s%llu", i ? "," : "", (unsigned long long)j->rows[i]);
-        ft_buf_add_fmt(&shares, "%s%.2f", i ? "," : "",
+        ft_buf_add_fmt(&rows, "%s%llu", comma, (unsigned long long)j->rows[i]);
+        ft_buf_add_fmt(&shares, "%s%.2f", comma,
                        all > 0 ? 100 * (double)j->shares[i].used / all : 0);
-        ft_buf_add_fmt(&epochs, "%s%.2f", i ? "," : "", n > 0 ? (double)j->rows[i] / n : 0);
+        ft_buf_add_fmt(&epochs, "%s%.2f", comma, n > 0 ? (double)j->rows[i] / n : 0);
     }
-    ft_buf_add_byte(&rows, '\0');
-    ft_buf_add_byte(&shares, '\0');
-    ft_buf_add_byte(&epochs, '\0');
-    cli_check(ft_buf_check(&rows, cli_err()));
-    cli_check(ft_buf_check(&shares, cli_err()));
-    cli_check(ft_buf_check(&epochs, cli_err()));
-    cli_result_text("records", (const char *)rows.p);
-    cli_result_text("ratio", (const char *)shares.p);
+    add_result("records", &rows);
+    add_result("ratio", &shares);
     cli_result_text("by", cli_mix_unit_name(j->unit));
-    cli_result_text("epochs", (const char *)epochs.p);
-    ft_buf_free(&rows);
-    ft_buf_free(&shares);
-    ft_buf_free(&epochs);
+    add_result("epochs", &epochs);
 }
 
 static void open_streams(job *j)
@@ -338,10 +296,8 @@ int main(int argc, char **argv)
     cli_finish(&j.out);
     if (!field)
         report(&j);
-    for (size_t i = 0; i < j.n; i++) {
+    for (size_t i = 0; i < j.n; i++)
         cli_mix_close(&j.inputs[i]);
-        ft_free(j.copies[i]);
-    }
     ft_buf_free(&j.ratio);
     ft_buf_free(&j.edited);
     ft_buf_free(&j.name);
