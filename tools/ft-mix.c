@@ -106,16 +106,6 @@ static void read_command(job *j)
 
 /* ---- writing ---- */
 
-/* The name that --mark-source gives to an input, as msgpack. */
-static void name_of(job *j, size_t i)
-{
-    const char *at = names;
-    for (size_t k = 0; k < i; k++)
-        at += strcspn(at, ",") + 1;
-    ft_buf_clear(&j->name);
-    ft_mp_put_str(&j->name, at, strcspn(at, ","));
-}
-
 static void check_names(const job *j)
 {
     size_t n = 1;
@@ -127,13 +117,18 @@ static void check_names(const job *j)
         cli_usage_error("--mark-source: packed rows have no source; mark before ft-pack");
 }
 
+/* The record with the name that --mark-source gives to its input. */
 static ft_mp marked(void *ctx, size_t i, ft_mp record)
 {
     job *j = ctx;
+    const char *at = names;
     if (!names || ft_mp_get(record, "source", &(ft_mp){0}))
         return record;
-    name_of(j, i);
+    for (size_t k = 0; k < i; k++)
+        at += strcspn(at, ",") + 1;
+    ft_buf_clear(&j->name);
     ft_buf_clear(&j->edited);
+    ft_mp_put_str(&j->name, at, strcspn(at, ","));
     ft_set_field(record, "source", (ft_mp){j->name.p, j->name.n}, &j->edited);
     cli_check(ft_buf_check(&j->name, cli_err()));
     cli_check(ft_buf_check(&j->edited, cli_err()));

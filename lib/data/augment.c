@@ -140,56 +140,6 @@ static void put_template(ft_augmenter *a, ft_slice text, ft_buf *out)
     a->template_used = i + 1;
 }
 
-/* The value of a slot in this copy: one after the other from a random one on, another start for
- * each round through them. */
-static ft_slice slot_value(const ft_augmenter *a, const ft_list *slot)
-{
-    uint64_t seed = ft_hash64(slot->key.p, slot->key.n, a->seed);
-    uint32_t round = (uint32_t)((a->dice.copy - 1) / slot->n);
-    uint64_t start = ft_rng_below(seed, FT_RNG_DATA, round, 0, slot->n);
-    return ft_lists_item(a->plan->slots, slot, (size_t)((start + a->dice.copy - 1) % slot->n));
-}
-
-/* Finds a placeholder at p, {{name}} or <name>. Returns: its bytes with *name, or 0. */
-static size_t placeholder(const uint8_t *p, size_t n, ft_slice *name)
-{
-    const size_t longest = 200;
-    int braces = n > 4 && p[0] == '{' && p[1] == '{' && p[2] != '{';
-    size_t from = braces ? 2 : 1;
-    if (!braces && p[0] != '<')
-        return 0;
-    for (size_t i = from; i < n && i < longest && p[i] >= ' '; i++) {
-        if (braces ? p[i] == '}' && i + 1 < n && p[i + 1] == '}' : p[i] == '>') {
-            *name = (ft_slice){p + from, i - from};
-            return i > from ? i + from : 0;
-        }
-        if (braces && p[i] == '{' && p[i - 1] == '{')
-            return 0;
-    }
-    return 0;
-}
-
-static void fill_slots(ft_augmenter *a, ft_slice text, ft_buf *out)
-{
-    for (size_t at = 0; at < text.n;) {
-        ft_slice name, value;
-        size_t n = placeholder(text.p + at, text.n - at, &name);
-        const ft_list *slot = n ? ft_lists_find(a->plan->slots, name.p, name.n) : NULL;
-        if (slot) {
-            value = slot_value(a, slot);
-            ft_buf_add(out, value.p, value.n);
-            a->filled = 1;
-            at += n;
-            continue;
-        }
-        if (n && text.p[at] == '{' && a->dice.copy == 1)
-            a->tally.unfilled++;
-        n = n && text.p[at] == '{' ? n : 1;
-        ft_buf_add(out, text.p + at, n);
-        at += n;
-    }
-}
-
 static int put_eda(ft_augmenter *a, ft_slice text, ft_buf *out, ft_err *e)
 {
     static const char *const names[] = {"swap", "delete", "replace", "insert"};
@@ -210,32 +160,36 @@ static int differ(ft_slice a, ft_slice b)
     return a.n != b.n || (a.n && memcmp(a.p, b.p, a.n) != 0);
 }
 
-/* Appends text as this copy has it, as a msgpack string. */
+/* Appends text as this copy has it, as a msgpack string. Mistakes come first, so that they befall
+ * neither templates nor the values of slots, which the answer repeats. */
 static int put_text(ft_augmenter *a, enum side side, ft_slice text, ft_buf *out, ft_err *e)
 {
     const ft_augment_plan *plan = a->plan;
     ft_slice now = text;
+    uint64_t unfilled = 0;
     int flip = 0, rc = 0;
     for (int step = 0; step < 4 && rc == 0; step++) {
         ft_buf *to = &a->stage[flip];
         ft_buf_clear(to);
-        if (step == 0 && plan->templates && side == FIRST_PROMPT)
+        if (step == 0 && plan->noise > 0 && side != ELSEWHERE)
+            ft_augment_noise(now, plan->noise, plan->slots, &a->dice, to);
+        else if (step == 1 && plan->templates && side == FIRST_PROMPT)
             put_template(a, now, to);
-        else if (step == 1 && plan->slots)
-            fill_slots(a, now, to);
-        else if (step == 2 && plan->noise > 0 && side != ELSEWHERE)
-            ft_augment_noise(now, plan->noise, &a->dice, to);
+        else if (step == 2 && plan->slots)
+            a->filled |= ft_augment_fill(now, plan->slots, a->seed, a->dice.copy, to, &unfilled);
         else if (step == 3 && plan->eda > 0 && side != ELSEWHERE)
             rc = put_eda(a, now, to, e);
         else
             continue;
-        if (step == 2)
+        if (step == 0)
             a->noisy |= differ((ft_slice){to->p, to->n}, now);
         if (rc == 0)
             rc = ft_buf_check(to, e);
         now = (ft_slice){to->p, to->n};
         flip = !flip;
     }
+    if (a->dice.copy == 1)
+        a->tally.unfilled += unfilled;
     a->changed |= differ(now, text);
     ft_mp_put_str(out, (const char *)now.p, now.n);
     ft_buf_add(&a->texts, now.p, now.n);
@@ -313,12 +267,12 @@ static void put_mark(const ft_augmenter *a, ft_buf *out)
         ft_buf_add(&mark, before.p, before.n);
         ft_buf_add_byte(&mark, '+');
     }
+    if (a->noisy)
+        ft_buf_add_str(&mark, "noise+");
     if (a->template_used)
         ft_buf_add_fmt(&mark, "template:%zu+", a->template_used);
     if (a->filled)
         ft_buf_add_str(&mark, "slots+");
-    if (a->noisy)
-        ft_buf_add_str(&mark, "noise+");
     if (a->eda_name)
         ft_buf_add_fmt(&mark, "eda:%s+", a->eda_name);
     ft_mp_put_str(out, (const char *)mark.p, mark.n ? mark.n - 1 : 0);

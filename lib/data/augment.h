@@ -12,7 +12,7 @@
  *     id      the original's, as a string, with "+aug1" behind it
  *     group   the original's; where it has none both get one made of the prompt, so that no split
  *             separates them
- *     aug     how it was made, such as "template:3+slots+noise" or "eda:swap"
+ *     aug     how it was made, such as "noise+template:3+slots" or "eda:swap"
  *     origin  the original's id
  *
  * The prompt is the user's turns (a template goes around the first of them), `prompt`, or the `text`

@@ -24,10 +24,22 @@ static inline int ft_dice_chance(ft_dice *d, double p)
     return (double)bits * 0x1p-53 < p;
 }
 
+/* Finds what begins at p and is to be filled: {{name}}, whether or not there are values for it, or
+ * <name> with values. Returns: its bytes, with *slot its values or NULL; 0: there is none. slots may
+ * be NULL. */
+size_t ft_augment_placeholder(const uint8_t *p, size_t n, const ft_lists *slots,
+                              const ft_list **slot);
+
+/* Appends text with its placeholders filled: with the same value for all places of a name in a copy;
+ * with all values of a slot, in turns, in as many copies as it has values. Returns: whether one was
+ * filled; *unfilled: placeholders without values. */
+int ft_augment_fill(ft_slice text, const ft_lists *slots, uint64_t seed, uint32_t copy,
+                    ft_buf *out, uint64_t *unfilled);
+
 /* Appends text with typing mistakes: each letter, and each of .,;:!?'"- , suffers one with
- * probability p. Digits and all else stay; what was valid UTF-8 stays it. A text of which nothing
- * would be left stays as it is. */
-void ft_augment_noise(ft_slice text, double p, ft_dice *dice, ft_buf *out);
+ * probability p. Digits, placeholders and all else stay; what was valid UTF-8 stays it. A text of
+ * which nothing would be left stays as it is. */
+void ft_augment_noise(ft_slice text, double p, const ft_lists *slots, ft_dice *dice, ft_buf *out);
 
 enum ft_eda { FT_EDA_SWAP, FT_EDA_DELETE, FT_EDA_REPLACE, FT_EDA_INSERT };
 

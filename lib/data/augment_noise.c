@@ -72,12 +72,19 @@ static size_t slip(ft_slice text, size_t at, size_t n, ft_dice *dice, ft_buf *ou
     return n;
 }
 
-void ft_augment_noise(ft_slice text, double p, ft_dice *dice, ft_buf *out)
+void ft_augment_noise(ft_slice text, double p, const ft_lists *slots, ft_dice *dice, ft_buf *out)
 {
     size_t before = out->n, n;
     for (size_t at = 0; at < text.n;) {
+        const ft_list *slot;
         enum kind kind = look(text, at, &n);
-        size_t letter = lone_letter(text, at);
+        size_t whole = ft_augment_placeholder(text.p + at, text.n - at, slots, &slot);
+        if (whole) {
+            ft_buf_add(out, text.p + at, whole);
+            at += whole;
+            continue;
+        }
+        size_t letter = lone_letter(text, at);     /* 0 where there is none */
         if (kind == POINT && ft_dice_chance(dice, p)) {
             at += n;
         } else if (letter && ft_dice_chance(dice, p)) {
