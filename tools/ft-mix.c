@@ -164,6 +164,9 @@ static void prepare(job *j)
     }
     if (cli_given("temperature"))
         ft_mix_temperature(j->shares, sizes, j->n, temperature);
+    for (size_t i = 0; i < j->n && !again; i++)
+        if (j->inputs[i].ended && j->shares[i].share > 0)
+            cli_warn("%s is empty, and so is the mix", j->paths[i]);
     for (size_t i = 0; i < j->n && again; i++)
         if (usable > 0 && j->shares[i].share > 0 && sizes[i] == 0) {
             ft_err_set(cli_err(), FT_ERR_DATA, "%s has no %s and cannot give its share",
