@@ -91,7 +91,6 @@ def shares(by, ratio, end, out, *paths):
             need(u - w * steps[-1] <= (1 - w) * own, "a source is ahead by more than a record")
             need(w * steps[-1] - u <= max(largest), "a source is behind by more than a record")
     check_end(end, steps, taken, sources)
-    print(",".join(str(len(t)) for t in taken))
 
 
 def temperature(t, by, *paths):
