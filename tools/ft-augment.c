@@ -1,5 +1,6 @@
-/* ft-augment: copies of examples in other words, beside the originals. What a copy becomes depends on
- * the example and the seed alone (data/augment.h), so examples are worked on by all threads. */
+/* ft-augment: copies of examples in other words, beside the originals. What a copy becomes
+ * depends on the example and the seed alone (data/augment.h), so examples are worked on by all
+ * threads. */
 #include "base/mem.h"
 #include "data/augment.h"
 #include "data/mix_store.h"

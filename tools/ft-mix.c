@@ -1,6 +1,5 @@
-/* ft-mix: several streams become one, each giving its share at every moment; or one whose rare
- * labels are repeated or weighted, its frequent ones cut (tools/cli/mix_balanced.c). What has to be
- * read twice waits in $TMPDIR. */
+/* ft-mix: several streams become one, each giving its share at every moment; or labels are balanced
+ * (tools/cli/mix_balanced.c). What has to be read twice waits in $TMPDIR. */
 #include "base/rng.h"
 #include "data/mix_schedule.h"
 #include "data/set_field.h"
@@ -55,7 +54,7 @@ typedef struct job {
     enum cli_mix_unit unit;
     ft_writer *out;
     ft_buf ratio, edited, name;            /* ratio: of FILE:SHARE, and the paths */
-    const char *why;                       /* the mix ended before --until says */
+    const char *why;                       /* the file that ended it early  */
 } job;
 
 /* ---- the command line ---- */
@@ -232,7 +231,7 @@ static void mix(job *j)
 
 static void add_result(const char *name, ft_buf *list)
 {
-    ft_buf_add_byte(list, '\0');
+    ft_buf_add_byte(list, 0);
     cli_check(ft_buf_check(list, cli_err()));
     cli_result_text(name, (const char *)list->p);
     ft_buf_free(list);
@@ -247,10 +246,9 @@ static void report(const job *j)
         all += (double)j->shares[i].used;
     for (size_t i = 0; i < j->n; i++) {
         const char *comma = i ? "," : "";
-        double n = (double)j->inputs[i].rows;
+        double n = (double)j->inputs[i].rows, used = (double)j->shares[i].used;
         ft_buf_add_fmt(&rows, "%s%llu", comma, (unsigned long long)j->rows[i]);
-        ft_buf_add_fmt(&shares, "%s%.2f", comma,
-                       all > 0 ? 100 * (double)j->shares[i].used / all : 0);
+        ft_buf_add_fmt(&shares, "%s%.2f", comma, all > 0 ? 100 * used / all : 0);
         ft_buf_add_fmt(&epochs, "%s%.2f", comma, n > 0 ? (double)j->rows[i] / n : 0);
     }
     add_result("records", &rows);
@@ -261,9 +259,8 @@ static void report(const job *j)
 
 static void open_streams(job *j)
 {
-    ft_kind kind;
     cli_mix_open(j->inputs, j->paths, j->n);
-    kind = ft_reader_header(j->inputs[0].in)->kind;
+    ft_kind kind = ft_reader_header(j->inputs[0].in)->kind;
     if (names)
         check_names(j);
     if (!field) {

@@ -1,23 +1,23 @@
 /* augment.h: more training examples from those there are, without a model: prompts in other words
- * (templates), placeholders filled (slots), typing mistakes in the prompt (noise), and for classifiers
- * the four operations of EDA.
+ * (templates), placeholders filled (slots), typing mistakes in the prompt (noise), and for
+ * classifiers the four operations of EDA.
  *
  *     ft_augment_begin(a, &plan, record, number, e);
  *     for (k = 1; k <= times; k++)
  *         ft_augment_copy(a, k, &out, e);      // nothing is appended when nothing changed
  *     ft_augment_original(a, &out, e);         // the original, tied to its copies
  *
- * What a copy becomes depends on the texts of the example, the plan and its number alone, not on the
- * place of the example or the thread. A copy has the fields of its original and
+ * What a copy becomes depends on the texts of the example, the plan and its number alone, not on
+ * the place of the example or the thread. A copy has the fields of its original and
  *     id      the original's, as a string, with "+aug1" behind it
  *     group   the original's; where it has none both get one made of the prompt, so that no split
  *             separates them
  *     aug     how it was made, such as "noise+template:3+slots" or "eda:swap"
  *     origin  the original's id
  *
- * The prompt is the user's turns (a template goes around the first of them), `prompt`, or the `text`
- * of an example with a `label`. Slots are filled in all turns and fields, one value for all places
- * of a name; noise and EDA stay in the prompt.
+ * The prompt is the user's turns (a template goes around the first of them), `prompt`, or the
+ * `text` of an example with a `label`. Slots are filled in all turns and fields, one value for
+ * all places of a name; noise and EDA stay in the prompt.
  */
 #ifndef FT_AUGMENT_H
 #define FT_AUGMENT_H
@@ -50,7 +50,8 @@ void ft_augmenter_free(ft_augmenter **a);
 int ft_augment_begin(ft_augmenter *a, const ft_augment_plan *plan, ft_mp record, uint64_t number,
                      ft_err *e) FT_MUST_CHECK;
 
-/* Appends copy k (from 1), unless it is as the original or an earlier copy. Errors: FT_ERR_NOMEM. */
+/* Appends copy k (from 1), unless it is as the original or an earlier copy.
+ * Errors: FT_ERR_NOMEM. */
 int ft_augment_copy(ft_augmenter *a, uint32_t k, ft_buf *out, ft_err *e) FT_MUST_CHECK;
 
 /* Appends the original: as it is, or with the group that its copies got. */
@@ -58,8 +59,8 @@ void ft_augment_original(const ft_augmenter *a, ft_buf *out);
 
 const ft_augment_tally *ft_augment_tally_of(const ft_augmenter *a);
 
-/* EDA's recommendation by the number of training examples: 16 copies with alpha 0.05 up to 500, 8 with
- * 0.05 up to 2000, 4 with 0.1 for more (Wei and Zou, "EDA", EMNLP 2019, table 3). */
+/* EDA's recommendation by the number of training examples: 16 copies with alpha 0.05 up to 500, 8
+ * with 0.05 up to 2000, 4 with 0.1 for more (Wei and Zou, "EDA", EMNLP 2019, table 3). */
 void ft_augment_eda_defaults(uint64_t examples, uint64_t *copies, double *alpha);
 
 #endif

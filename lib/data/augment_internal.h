@@ -25,14 +25,14 @@ static inline int ft_dice_chance(ft_dice *d, double p)
 }
 
 /* Finds what begins at p and is to be filled: {{name}}, whether or not there are values for it, or
- * <name> with values. Returns: its bytes, with *slot its values or NULL; 0: there is none. slots may
- * be NULL. */
+ * <name> with values. Returns: its bytes, with *slot its values or NULL; 0: there is none. slots
+ * may be NULL. */
 size_t ft_augment_placeholder(const uint8_t *p, size_t n, const ft_lists *slots,
                               const ft_list **slot);
 
-/* Appends text with its placeholders filled: with the same value for all places of a name in a copy;
- * with all values of a slot, in turns, in as many copies as it has values. Returns: whether one was
- * filled; *unfilled: placeholders without values. */
+/* Appends text with its placeholders filled: with the same value for all places of a name in a
+ * copy; with all values of a slot, in turns, in as many copies as it has values. Returns: whether
+ * one was filled; *unfilled: placeholders without values. */
 int ft_augment_fill(ft_slice text, const ft_lists *slots, uint64_t seed, uint32_t copy,
                     ft_buf *out, uint64_t *unfilled);
 

@@ -18,13 +18,18 @@ static enum kind look(ft_slice text, size_t at, size_t *n)
 {
     utf8proc_int32_t c;
     utf8proc_category_t category;
+    if (at < text.n && text.p[at] < 0x80) {
+        uint8_t ascii = text.p[at];
+        *n = 1;
+        if ((ascii | 32) >= 'a' && (ascii | 32) <= 'z')
+            return LETTER;
+        return ascii && strchr(".,;:!?'\"-", ascii) ? POINT : OTHER;
+    }
     *n = at < text.n ? ft_utf8_length(text.p + at, text.n - at) : 0;
     if (*n == 0) {
         *n = at < text.n;
         return OTHER;
     }
-    if (*n == 1 && strchr(".,;:!?'\"-", text.p[at]) && text.p[at])
-        return POINT;
     (void)utf8proc_iterate(text.p + at, (utf8proc_ssize_t)*n, &c);
     category = utf8proc_category(c);
     if (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO)

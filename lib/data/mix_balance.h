@@ -1,14 +1,14 @@
-/* mix_balance.h: how often each row of a labelled data set is to be used, or how much it is to count,
- * so that rare labels are not drowned.
+/* mix_balance.h: how often each row of a labelled data set is to be used, or how much it is to
+ * count, so that rare labels are not drowned.
  *
  *     ft_balance_add(b, label, e);                             for each row, in order
  *     ft_balance_deal(b, &(ft_balance_rule){.cap = 500}, seed, e);
  *     … ft_balance_copies(b, row) …                            0: left out; 3: used three times
  *
  * Labels are plain values (strings, numbers, booleans); a label's rows are its class. With a target
- * of T rows, a class of n gives each of its rows T / n times, and T mod n of them, chosen by a random
- * number of (seed, row), once more. A rule with cap takes min(n, cap) as the target of a class; one
- * with oversample the size of the largest class (the cap, where that is smaller).
+ * of T rows, a class of n gives each of its rows T / n times, and T mod n of them, chosen by a
+ * random number of (seed, row), once more. A rule with cap takes min(n, cap) as the target of a
+ * class; one with oversample the size of the largest class (the cap, where that is smaller).
  *
  * Weights: of inverse square roots, 1 / sqrt(n); of effective numbers, (1 - b) / (1 - b^n), b in
  * (0, 1) (Cui et al., "Class-balanced loss based on effective number of samples", CVPR 2019); both
@@ -41,7 +41,7 @@ void ft_balance_free(ft_balance **b);                  /* accepts NULL, sets NUL
 int ft_balance_add(ft_balance *b, ft_mp label, ft_err *e) FT_MUST_CHECK;
 
 size_t ft_balance_classes(const ft_balance *b);
-uint64_t ft_balance_smallest(const ft_balance *b);     /* rows of the smallest class; 0 without any */
+uint64_t ft_balance_smallest(const ft_balance *b);     /* rows of the smallest class, or 0 */
 uint64_t ft_balance_largest(const ft_balance *b);
 
 /* Decides on the uses of each row. *short_of: classes that stay below their target because of

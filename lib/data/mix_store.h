@@ -1,15 +1,15 @@
-/* mix_store.h: records kept in $TMPDIR and given out again as often as wanted, in their order or in a
- * new random order each time, in memory that does not grow with them.
+/* mix_store.h: records kept in $TMPDIR and given out again as often as wanted, in their order or
+ * in a new random order each time, in memory that does not grow with them.
  *
  *     ft_mix_store_new(&s, memory, e);   ft_mix_store_add(s, record, e);   …
  *     ft_mix_store_shuffle(s, seed, pass, e);            // or ft_mix_store_begin(s, e)
  *     while ((rc = ft_mix_store_next(s, &record, &row, e)) == 0) …          // FT_EOS
  *
- * The random order is that of one 64-bit number for each row, a function of (seed, pass, row): every
- * order is equally likely (but for equal numbers, of which there are n^2 / 2^65), and neither threads
- * nor memory have a say in it. The rows are dealt by the first bits of their numbers into as many
- * buckets as it takes for one of them to fit into memory, and each bucket is sorted in its turn:
- * two sequential passes over the data, whatever its size.
+ * The random order is that of one 64-bit number for each row, a function of (seed, pass, row):
+ * every order is equally likely (but for equal numbers, of which there are n^2 / 2^65), and
+ * neither threads nor memory have a say in it. The rows are dealt by the first bits of their
+ * numbers into as many buckets as it takes for one of them to fit into memory, and each bucket is
+ * sorted in its turn: two sequential passes over the data, whatever its size.
  */
 #ifndef FT_MIX_STORE_H
 #define FT_MIX_STORE_H
@@ -22,7 +22,8 @@
 typedef struct ft_mix_store ft_mix_store;
 
 /* memory: bytes that a random order may take, 64 KiB at least; a record that is longer than that
- * is held all the same. Owns: the caller, ft_mix_store_free. Errors: FT_ERR_CREATE, FT_ERR_NOMEM. */
+ * is held all the same. Owns: the caller, ft_mix_store_free. Errors: FT_ERR_CREATE, FT_ERR_NOMEM.
+ * */
 int ft_mix_store_new(ft_mix_store **s, uint64_t memory, ft_err *e) FT_MUST_CHECK;
 
 /* Appends a record; only before the first begin or shuffle. Errors: FT_ERR_IO, FT_ERR_NOMEM. */

@@ -13,7 +13,8 @@ oracle make 400 >data.jsonl
 to_stream <data.jsonl >data.ft
 decode data.ft >all.json
 printf 'Please: {prompt}\n\nQ:\\n{prompt}\\nA:\n{prompt}, {prompt}\nDo this. {prompt}\n' >ask.txt
-echo '{"path":["/etc","/usr/bin","~/a b","."],"host":["alpha","10.0.0.1"],"unused":["x"]}' >values.json
+echo '{"path":["/etc","/usr/bin","~/a b","."],"host":["alpha","10.0.0.1"],"unused":["x"]}' \
+    >values.json
 printf 'great\tsuperb\tgrand\ngood\tfine\nMovie\tpicture\nlist\tenumerate\ncopy\tduplicate\n' |
     sed 's/Movie/movie/' >words.txt
 
@@ -66,7 +67,8 @@ assert full > 3, full"
 # EDA by the number of examples: 16 copies up to 500, 8 up to 2000, then 4.
 eda_copies() { # ROWS: the number of the last copy
     /usr/bin/python3 -c "
-for i in range($1): print('{\"text\":\"' + ' '.join('w%d' % (i * k) for k in range(40)) + '\",\"label\":1}')" |
+for i in range($1):
+    print('{\"text\":\"' + ' '.join('w%d' % (i * k) for k in range(40)) + '\",\"label\":1}')" |
         to_stream | ft-augment -q --eda | decode |
         sed -n 's/.*+aug\([0-9]*\)".*/\1/p' | sort -n | tail -n 1
 }

@@ -89,7 +89,8 @@ check "and not the sizes themselves" test "$(echo "$ratio" | cut -c 1-4)" != 0.0
 
 i=0
 while [ $i -lt 60 ]; do
-    echo "{\"prompt\":\"say $i\",\"completion\":\"$(head -c $((i % 13 * 5 + 1)) /dev/zero | tr '\0' x)\"}"
+    answer=$(head -c $((i % 13 * 5 + 1)) /dev/zero | tr '\0' x)
+    echo "{\"prompt\":\"say $i\",\"completion\":\"$answer\"}"
     i=$((i + 1))
 done >say.jsonl
 ft-import -q <say.jsonl | ft-tokenize -q -m "$TOY" >x.ft
@@ -219,7 +220,8 @@ check_status 0 "but has no part in --temperature" \
 decode got.ft >got
 check_same "where the others make the mix" a.json got
 echo '{"text":""}' | to_stream >blank.ft
-check_status 65 "texts without a byte cannot fill a share" ft-mix --ratio 1,1 --until all blank.ft a.ft
+check_status 65 "texts without a byte cannot fill a share" \
+    ft-mix --ratio 1,1 --until all blank.ft a.ft
 check "said so" grep -q 'blank.ft has no bytes' stderr
 check_status 0 "counted as examples they can" \
     ft-mix -q --ratio 1,1 --by examples --until 8 blank.ft a.ft

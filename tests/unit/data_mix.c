@@ -1,5 +1,5 @@
-/* data_mix.c: the schedule's bounds on random sources, also where sizes are hostile; that all orders
- * of a few rows come equally often, and all places of many; shares as they are written. */
+/* data_mix.c: the schedule's bounds on random sources, also where sizes are hostile; that all
+ * orders of a few rows come equally often, and all places of many; shares as they are written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* mix_balanced.h: ft-mix --balance: reads all records, counts the values of a field, and writes each
- * as often, or with the weight, that the rule asks for. Ends in cli_fail when it fails. */
+/* mix_balanced.h: ft-mix --balance: reads all records, counts the values of a field, and writes
+ * each as often, or with the weight, that the rule asks for. Ends in cli_fail when it fails. */
 #ifndef FT_CLI_MIX_BALANCED_H
 #define FT_CLI_MIX_BALANCED_H
 

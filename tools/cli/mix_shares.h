@@ -1,5 +1,5 @@
-/* mix_shares.h: how the command line of ft-mix says shares: FILE:SHARE, or files and a list. What is
- * neither is a usage error. */
+/* mix_shares.h: how the command line of ft-mix says shares: FILE:SHARE, or files and a list. What
+ * is neither is a usage error. */
 #ifndef FT_CLI_MIX_SHARES_H
 #define FT_CLI_MIX_SHARES_H
 
