@@ -14,6 +14,8 @@ static const struct { const char *name, *does; } tools[] = {
     {"export", "examples -> JSON lines or text"},
     {"dedup", "drop examples that were there before"},
     {"split", "training, validation and test parts that share nothing"},
+    {"mix", "several streams by exact shares; balance classes; shuffle"},
+    {"augment", "more examples: templates, slots, typing noise, EDA"},
     {"tokenize", "examples -> token ids and targets"},
     {"pack", "fill windows of N tokens; examples never see each other"},
     {"train", "train a LoRA adapter"},

@@ -48,6 +48,9 @@ bounded 0 0 ft ft-tokenize -q -m toy.gguf
 bounded 0 64 ft ft-dedup -q
 bounded 0 120 ft ft-dedup -q --near
 bounded 0 192 ft ft-split -q --group group --to a.ft,b.ft --ratio 60,40
+bounded 32 0 ft ft-mix -q -s --memory 32M
+bounded 0 64 ft ft-mix -q --balance group --cap 50
+bounded 0 0 ft ft-augment -q --noise 0.05
 bounded 64 0 tokens ft-pack -q -l 4096 --long cut
 
 # The measure itself sees a program that keeps all it reads.

@@ -24,6 +24,11 @@ dedup-against | text.ft    | ft-dedup --against items.ft --mark --report out/lea
 dedup-repeats | text.ft    | ft-dedup --substring --min-bytes 16 --cut exact --report out/top
 split         | text.ft    | ft-split --group group --to out/a.ft,out/b.ft,out/c.ft --ratio 60,20,20
 split-more | text.ft | ft-split --stratify label --previous text.ft,text.ft --to out/a,out/b -r 6,4
+mix           | text.ft    | ft-mix --ratio 2,1 - text.ft
+mix-shuffle   | /dev/null  | ft-mix -s --ratio 2,1 --until all text.ft text.ft -o out/mixed.ft
+mix-balance   | text.ft    | ft-mix --balance label --oversample -s
+augment       | text.ft    | ft-augment --noise 0.1 --templates ask.txt --times 2
+augment-eda   | /dev/null  | ft-augment --eda -i text.ft -o out/more.ft
 tokenize      | text.ft    | ft-tokenize -m toy.gguf
 tokenize-file | text.ft    | ft-tokenize -m toy.gguf -o out/tokens.ft
 pack          | tokens.ft  | ft-pack -l 256 --long cut
@@ -63,6 +68,7 @@ make_inputs() {
         printf '"group":"g%d","label":"l%d","extra":[%d,null]}\n' $((i / 2)) $((i % 3)) $i
         i=$((i + 1))
     done >raw.jsonl
+    echo 'please {prompt}' >ask.txt
     cp "$TOY" toy.gguf
     gzip <raw.jsonl >raw.gz
     zstd -q <raw.jsonl >raw.zst
