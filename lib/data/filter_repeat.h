@@ -24,13 +24,23 @@ typedef struct ft_seen {
 /* Empties it and makes room for n keys. */
 int ft_seen_start(ft_seen *s, size_t n, ft_err *e) FT_MUST_CHECK;
 /* Returns: the number of the key; it becomes `value` when the key is new. */
-uint32_t ft_seen_number(ft_seen *s, uint64_t key, uint32_t value);
+static inline uint32_t ft_seen_number(ft_seen *s, uint64_t key, uint32_t value)
+{
+    uint64_t h = key * 0x9e3779b97f4a7c15u;
+    size_t i = (h ^ h >> 32) & s->mask;
+    for (; s->slots[i].stamp == s->stamp; i = (i + 1) & s->mask)
+        if (s->slots[i].key == key)
+            return s->slots[i].value;
+    s->slots[i] = (ft_seen_slot){key, s->stamp, value};
+    return value;
+}
 void ft_seen_free(ft_seen *s);
 
 typedef struct ft_repeat {
     ft_seen seen;
-    uint32_t *run, *count, *mark, *chars;
-    size_t run_cap, count_cap, mark_cap, chars_cap;
+    uint32_t *at, *run;      /* runs that may repeat: where they begin, in order; their numbers     */
+    uint32_t *count, *mark, *chars;
+    size_t n, at_cap, run_cap, count_cap, mark_cap, chars_cap;
     uint64_t top[11];        /* [2..4]: characters of the most frequent run times its count      */
     uint64_t dup[11];        /* [5..10]: characters in runs that came before, not overlapping     */
 } ft_repeat;

@@ -173,7 +173,7 @@ uint64_t ft_text_garbled(const void *text, size_t n)
             bad++;
         } else if (i + len < n && p[i + len] >= 0x80) {
             ft_char_at(p + i + len, n - i - len, &next);
-            bad += is_misread(c, next);
+            bad += (uint64_t)is_misread(c, next);
         }
     }
     return bad;

@@ -12,10 +12,8 @@
 #define CACHE_SLOTS 16384        /* a power of two */
 #define CACHED_BYTES 22
 #define CACHED_PARTS 4
-#define TABLE_CHARS 0x10000u
 
 typedef struct cached {
-    uint64_t hash;
     uint8_t bytes, n;
     uint8_t text[CACHED_BYTES];
     struct { uint64_t hash; uint32_t flags; uint8_t at, bytes, chars; } part[CACHED_PARTS];
@@ -23,7 +21,6 @@ typedef struct cached {
 
 struct ft_words_state {
     specials specials;
-    uint16_t *classes;           /* of the characters of plane 0 */
     cached *cache;
     struct { size_t at, bytes; } *suffixes;   /* of the piece at hand, outermost first */
     size_t n_suffixes, suffix_cap;
@@ -31,14 +28,9 @@ struct ft_words_state {
 
 /* ---- characters ---- */
 
-size_t ft_char_at(const uint8_t *p, size_t n, uint32_t *c)
+size_t ft_char_at_wide(const uint8_t *p, size_t n, uint32_t *c)
 {
-    size_t len;
-    if (p[0] < 0x80) {
-        *c = p[0];
-        return 1;
-    }
-    len = ft_utf8_wide(p, n, c);
+    size_t len = ft_utf8_wide(p, n, c);
     if (len == 0) {
         *c = 0xdc00u + p[0];
         return 1;
@@ -69,7 +61,7 @@ static uint32_t range_bits(uint32_t c)
                                                                        : 0;
 }
 
-static uint32_t class_of(uint32_t c)
+uint32_t ft_char_class_wide(uint32_t c)
 {
     uint32_t bits = range_bits(c);
     utf8proc_category_t cat = utf8proc_category((utf8proc_int32_t)c);
@@ -88,11 +80,6 @@ static uint32_t class_of(uint32_t c)
             bits |= FT_CHAR_LOWER;
     }
     return bits;
-}
-
-uint32_t ft_char_class(const ft_words *w, uint32_t c)
-{
-    return c < TABLE_CHARS ? w->state->classes[c] : class_of(c);
 }
 
 /* ---- an object ---- */
@@ -119,12 +106,12 @@ int ft_words_new(ft_words **out, ft_err *e)
     w->state = ft_new(1, sizeof *w->state, e);
     if (!w->state || ft_specials_new(&w->state->specials, e) < 0 ||
         !(w->state->cache = ft_new(CACHE_SLOTS, sizeof(cached), e)) ||
-        !(w->state->classes = ft_new(TABLE_CHARS, sizeof(uint16_t), e))) {
+        !(w->classes = ft_new(FT_CHAR_TABLE, sizeof(uint16_t), e))) {
         ft_words_free(out);
         return FT_ERR_NOMEM;
     }
-    for (uint32_t c = 0; c < TABLE_CHARS; c++)
-        w->state->classes[c] = (uint16_t)class_of(c);
+    for (uint32_t c = 0; c < FT_CHAR_TABLE; c++)
+        w->classes[c] = (uint16_t)ft_char_class_wide(c);
     mark_affixed(w);
     return 0;
 }
@@ -136,11 +123,11 @@ void ft_words_free(ft_words **wp)
         return;
     if (w->state) {
         ft_free(w->state->specials.slots);
-        ft_free(w->state->classes);
         ft_free(w->state->cache);
         ft_free(w->state->suffixes);
         ft_free(w->state);
     }
+    ft_free(w->classes);
     ft_free(w->v);
     ft_free(w);
     *wp = NULL;
@@ -312,16 +299,35 @@ static void remember(cached *slot, const ft_words *w, size_t first, size_t at)
     }
 }
 
+/* Where a piece of 1 to CACHED_BYTES bytes is kept. */
+static size_t slot_of(const uint8_t *p, size_t n)
+{
+    uint64_t a = 0, b = 0;
+    if (n >= 8) {
+        uint64_t c;
+        memcpy(&a, p, 8);
+        memcpy(&b, p + n - 8, 8);
+        memcpy(&c, p + (n - 8) / 2, 8);
+        b ^= c * 0xc2b2ae3d27d4eb4fu;
+    } else if (n >= 4) {
+        memcpy(&a, p, 4);
+        memcpy(&b, p + n - 4, 4);
+    } else {
+        a = (uint64_t)p[0] << 16 | (uint64_t)p[n / 2] << 8 | p[n - 1];
+    }
+    a = (a ^ n) * 0x9e3779b97f4a7c15u;
+    b = (b ^ a >> 29) * 0xbf58476d1ce4e5b9u;
+    return (b ^ a) >> 40 & (CACHE_SLOTS - 1);
+}
+
 static int put_piece(ft_words *w, const uint8_t *text, size_t at, size_t n, ft_err *e)
 {
     size_t first = w->n;
-    uint64_t h;
     cached *slot;
     if (n > CACHED_BYTES)
         return cut_piece(w, text, at, n, e);
-    h = ft_hash64(text + at, n, 0);
-    slot = &w->state->cache[h & (CACHE_SLOTS - 1)];
-    if (slot->n && slot->hash == h && slot->bytes == n && memcmp(slot->text, text + at, n) == 0) {
+    slot = &w->state->cache[slot_of(text + at, n)];
+    if (slot->n && slot->bytes == n && memcmp(slot->text, text + at, n) == 0) {
         if (w->n + CACHED_PARTS > w->cap &&
             ft_grow(&w->v, &w->cap, w->n + CACHED_PARTS, sizeof *w->v, e) < 0)
             return FT_ERR_NOMEM;
@@ -334,7 +340,6 @@ static int put_piece(ft_words *w, const uint8_t *text, size_t at, size_t n, ft_e
     if (cut_piece(w, text, at, n, e) < 0)
         return FT_ERR_NOMEM;
     if (w->n - first <= CACHED_PARTS) {
-        slot->hash = h;
         slot->bytes = (uint8_t)n;
         memcpy(slot->text, text + at, n);
         remember(slot, w, first, at);

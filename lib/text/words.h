@@ -40,6 +40,7 @@ typedef struct ft_word {
 typedef struct ft_words {
     ft_word *v;              /* of the last text; the object's                                    */
     size_t n, cap;
+    uint16_t *classes;       /* of the first FT_CHAR_TABLE characters                             */
     struct ft_words_state *state;
 } ft_words;
 
@@ -66,11 +67,23 @@ enum {
     FT_CHAR_LETTER = 0x400, FT_CHAR_SPACE = 0x800, FT_CHAR_CATEGORY_P = 0x1000,
     FT_CHAR_UPPER = 0x2000, FT_CHAR_LOWER = 0x4000, FT_CHAR_DIGIT = 0x8000
 };
-uint32_t ft_char_class(const ft_words *w, uint32_t c);
+#define FT_CHAR_TABLE 0x10000u
+uint32_t ft_char_class_wide(uint32_t c);        /* for any character, slowly */
+static inline uint32_t ft_char_class(const ft_words *w, uint32_t c)
+{
+    return c < FT_CHAR_TABLE ? w->classes[c] : ft_char_class_wide(c);
+}
 
 /* Decodes the character at p, n > 0 bytes remain. Returns: its bytes; garbage is one byte, and *c
  * then 0xdc00 + byte. */
-size_t ft_char_at(const uint8_t *p, size_t n, uint32_t *c);
+size_t ft_char_at_wide(const uint8_t *p, size_t n, uint32_t *c);
+static inline size_t ft_char_at(const uint8_t *p, size_t n, uint32_t *c)
+{
+    if (p[0] >= 0x80)
+        return ft_char_at_wide(p, n, c);
+    *c = p[0];
+    return 1;
+}
 
 /* Returns: code points in n bytes (garbage bytes that continue nothing count as none). */
 size_t ft_char_count(const void *p, size_t n);

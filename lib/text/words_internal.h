@@ -19,6 +19,7 @@ typedef struct special {
 typedef struct specials {
     special *slots;                   /* open addressing, a power of two */
     size_t mask, longest;
+    uint32_t lengths[256];            /* bit n: one of n bytes begins with this byte */
 } specials;
 
 int ft_specials_new(specials *s, ft_err *e) FT_MUST_CHECK;

@@ -84,6 +84,7 @@ static void add(specials *s, const char *parts)
     for (i = v.hash & s->mask; s->slots[i].n; i = (i + 1) & s->mask)
         ;
     s->slots[i] = v;
+    s->lengths[(uint8_t)v.text[0]] |= 1u << v.bytes;
     if (v.bytes > s->longest)
         s->longest = v.bytes;
 }
@@ -153,6 +154,7 @@ int ft_specials_new(specials *s, ft_err *e)
     const char *list;
     s->mask = SLOTS - 1;
     s->longest = 0;
+    memset(s->lengths, 0, sizeof s->lengths);
     s->slots = ft_new(SLOTS, sizeof *s->slots, e);
     if (!s->slots)
         return FT_ERR_NOMEM;
@@ -172,7 +174,7 @@ int ft_specials_new(specials *s, ft_err *e)
 const special *ft_specials_find(const specials *s, const uint8_t *p, size_t n)
 {
     uint64_t h;
-    if (n == 0 || n > sizeof s->slots->text)
+    if (n == 0 || n > sizeof s->slots->text || !(s->lengths[p[0]] >> n & 1))
         return NULL;
     h = ft_hash64(p, n, 0);
     for (size_t i = h & s->mask; s->slots[i].n; i = (i + 1) & s->mask)
