@@ -92,7 +92,7 @@ static int names_of(const char *list, uint64_t *bits, ft_err *e)
 {
     *bits = 0;
     for (const char *p = list;; p++) {
-        size_t n = strcspn(p, ",");
+        size_t n = strcspn(p, ",\n");
         uint64_t b = named(p, n);
         if (!b)
             return ft_err_set(e, FT_ERR_USAGE, "no rule or group '%.*s' (character %zu); --list "
@@ -126,7 +126,7 @@ int ft_rules_only(ft_rules *r, const char *list, ft_err *e)
 int ft_rules_set(ft_rules *r, const char *list, ft_err *e)
 {
     for (const char *p = list;; p++) {
-        size_t n = strcspn(p, "=,"), i;
+        size_t n = strcspn(p, "=,\n"), i;
         char *end;
         double v;
         for (i = 0; i < FT_RULES; i++)
@@ -139,7 +139,7 @@ int ft_rules_set(ft_rules *r, const char *list, ft_err *e)
             return ft_err_set(e, FT_ERR_USAGE, "%s needs =VALUE", ft_rule_table[i].name);
         p += n + 1;
         v = strtod(p, &end);
-        if (end == p || !isfinite(v) || (*end && *end != ','))
+        if (end == p || !isfinite(v) || (*end && *end != ',' && *end != '\n'))
             return ft_err_set(e, FT_ERR_USAGE, "%s: no number at character %zu",
                               ft_rule_table[i].name, (size_t)(p - list) + 1);
         r->threshold[i] = v;

@@ -56,7 +56,7 @@ typedef struct ft_rules {
 
 ft_rules ft_rules_default(void);
 
-/* Each takes names of rules or groups that commas separate; set takes rule=value,rule=value.
+/* Each takes names of rules or groups that commas or newlines separate; set takes rule=value.
  * Errors: FT_ERR_USAGE naming what it does not know and where. */
 int ft_rules_set(ft_rules *r, const char *list, ft_err *e) FT_MUST_CHECK;
 int ft_rules_off(ft_rules *r, const char *list, ft_err *e) FT_MUST_CHECK;

@@ -106,7 +106,7 @@ static size_t ipv6_at(const uint8_t *p, size_t n)
     while (i < n && groups < 8) {
         size_t from = i;
         while (i < n && i - from < 4 && is_hex(p[i]))
-            digits += is_digit(p[i++]);
+            digits += is_digit(p[i++]) ? 1 : 0;
         groups += i > from;
         if (i + 1 < n && p[i] == ':' && p[i + 1] == ':' && gaps == 0) {
             gaps++;
@@ -201,13 +201,14 @@ static size_t international_at(const uint8_t *p, size_t n)
 /* (212) 555-0123 and 212-555-0123, 212.555.0123; the first digits of the first two groups are 2-9. */
 static size_t american_at(const uint8_t *p, size_t n)
 {
-    size_t open = p[0] == '(', at = open;
+    size_t open = p[0] == '(' ? 1 : 0, at = open;
     number d = number_at(p + at, n - at, "-.");
     if (open) {
         if (d.groups != 1 || d.digits != 3 || at + 4 >= n || p[at + 3] != ')')
             return 0;
         at += 4;
-        at += p[at] == ' ' || p[at] == '-';
+        if (p[at] == ' ' || p[at] == '-')
+            at++;
         if (at >= n)
             return 0;
         d = number_at(p + at, n - at, "-. ");
@@ -291,22 +292,30 @@ int ft_pii_find(const uint8_t *p, size_t n, size_t from, ft_pii_hit *hit)
 
 static const char *const masks[] = {"<EMAIL>", "<IPV4>", "<IPV6>", "<PHONE>", "<CARD>"};
 
-static uint64_t mask_string(ft_slice s, uint64_t *found, ft_buf *text, ft_buf *out)
+uint64_t ft_pii_mask(ft_slice s, uint64_t found[FT_PII_KINDS], ft_buf *out)
 {
     ft_pii_hit hit;
     uint64_t hits = 0;
     size_t at = 0;
-    ft_buf_clear(text);
     for (; ft_pii_find(s.p, s.n, at, &hit); at = hit.at + hit.n) {
         hits++;
         found[hit.kind]++;
         if (out) {
-            ft_buf_add(text, s.p + at, hit.at - at);
-            ft_buf_add_str(text, masks[hit.kind]);
+            ft_buf_add(out, s.p + at, hit.at - at);
+            ft_buf_add_str(out, masks[hit.kind]);
         }
     }
+    if (out)
+        ft_buf_add(out, s.p + at, s.n - at);
+    return hits;
+}
+
+static uint64_t mask_string(ft_slice s, uint64_t *found, ft_buf *text, ft_buf *out)
+{
+    uint64_t hits;
+    ft_buf_clear(text);
+    hits = ft_pii_mask(s, found, out ? text : NULL);
     if (out) {
-        ft_buf_add(text, s.p + at, s.n - at);
         out->failed |= text->failed;
         ft_mp_put_str(out, (const char *)text->p, text->n);
     }

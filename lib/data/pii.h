@@ -26,6 +26,9 @@ typedef struct ft_pii_hit {
 /* Finds the first at or behind `from`. Returns: whether there is one. */
 int ft_pii_find(const uint8_t *p, size_t n, size_t from, ft_pii_hit *hit);
 
+/* Appends s with masks to out (when given) and counts by kind into found. Returns: the sum. */
+uint64_t ft_pii_mask(ft_slice s, uint64_t found[FT_PII_KINDS], ft_buf *out);
+
 /* Counts what a record's texts hold (contents of messages, prompt, completion, text, prediction,
  * reference), by kind, into found. Returns: the sum. When out is given, the record with masks is
  * appended to it; all other fields stay as they are. */
