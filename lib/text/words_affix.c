@@ -276,12 +276,13 @@ int ft_words_is_address(const ft_words *w, const uint8_t *p, size_t n)
         return 0;
     if (is_place(w, p, n))
         return 1;
-    for (size_t i = 0; i + 3 < n; i++) {         /* [\w+.-]{2,}:// */
+    for (size_t i = 0, len; i + 3 < n; i += len) {         /* [\w+.-]{2,}:// */
         if (i >= 2 && memcmp(p + i, "://", 3) == 0) {
             scheme = i + 3;
             break;
         }
-        if (!in_label(p[i]) && !strchr("+-._", p[i]) && p[i] < 0x80)
+        if (!(class_at(w, p + i, n - i, &len) & (FT_CHAR_LETTER | FT_CHAR_DIGIT)) &&
+            (p[i] == 0 || !strchr("+-._", p[i])))
             break;
     }
     if (scheme && is_place(w, p + scheme, n - scheme))

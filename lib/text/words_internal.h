@@ -13,7 +13,7 @@ typedef struct special {
     uint8_t bytes, n;
     uint8_t part[WORDS_PARTS_MAX];    /* their bytes */
     uint8_t has_affix;                /* would be cut if it were not known: see merge_specials */
-    char text[28];
+    char text[30];
 } special;
 
 typedef struct specials {

@@ -57,7 +57,8 @@ static const char whole[] =
     "havin' i. i.e. j. k. l. ll lovin lovin' m. ma'am n. nothin nothin' nuff nuthin nuthin' "
     "o'clock o. o.0 o.O o.o o_0 o_O o_o ol ol' p. p.m. q. r. s. somethin somethin' t. u. v. v.s. "
     "v.v v_v vs. w. w/o x. xD xDD y. z. \u2014 \u2018S \u2018s \u00e4. \u00f6. \u00fc. "
-    "\u00af\\(\u30c4)/\u00af \u0ca0\ufe35\u0ca0";
+    "\u00af\\(\u30c4)/\u00af \u0ca0\ufe35\u0ca0 "
+    "(\u256f\u00b0\u25a1\u00b0\uff09\u256f\ufe35\u253b\u2501\u253b";
 
 static const char degrees[] = "c f k C F K";
 
