@@ -12,6 +12,8 @@ import-file   | /dev/null  | ft-import -i raw.jsonl -o out/text.ft
 export        | text.ft    | ft-export
 dedup         | text.ft    | ft-dedup
 dedup-file    | /dev/null  | ft-dedup -i text.ft -o out/text.ft
+filter        | text.ft    | ft-filter --off chat_language --tag --pii mask
+filter-report | text.ft    | ft-filter --off chat_language -o out/text.ft --explain out/why
 split         | text.ft    | ft-split --group group --to out/a.ft,out/b.ft,out/c.ft --ratio 60,20,20
 tokenize      | text.ft    | ft-tokenize -m toy.gguf
 tokenize-file | text.ft    | ft-tokenize -m toy.gguf -o out/tokens.ft
