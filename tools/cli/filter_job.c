@@ -248,9 +248,11 @@ static int put_result(const filter_plan *p, worker *w, filter_verdict *v, cli_it
         put_tagged(&it->out, p, v, record);
     else
         ft_buf_add(&it->out, record.p, record.n);
+    if (ft_buf_check(&it->out, &it->err) < 0)
+        return FT_ERR_NOMEM;
     if (it->out.n - sizeof *v > FT_TEXT_RECORD_BYTES_MAX)
         return ft_err_set(&it->err, FT_ERR_DATA, "with tags or masks the record would exceed 8 MiB");
-    return ft_buf_check(&it->out, &it->err);
+    return 0;
 }
 
 void filter_judge(filter_workers *workers, unsigned number, cli_item *it)
