@@ -198,11 +198,11 @@ uint64_t ft_chat_refusals(const uint8_t *p, size_t n)
 /* Bytes of a placeholder {{name}} at p: letters, digits, blanks, . _ - / inside; 0: none. */
 static size_t placeholder(const uint8_t *p, size_t n)
 {
+    static const char others[] = " ._-/0123456789";
     size_t i = 2;
     if (n < 5 || p[0] != '{' || p[1] != '{')
         return 0;
-    while (i < n && i < 80 && p[i] && ((p[i] | 0x20) >= 'a' ? (p[i] | 0x20) <= 'z'
-                                                            : strchr(" ._-/0123456789", p[i]) != NULL))
+    while (i < n && i < 80 && p[i] && ((p[i] | 0x20) >= 'a' ? (p[i] | 0x20) <= 'z' : strchr(others, p[i]) != NULL))
         i++;
     return i > 2 && i + 1 < n && p[i] == '}' && p[i + 1] == '}' ? i + 2 : 0;
 }
@@ -316,7 +316,8 @@ static void measure_pair(ft_filter_meter *m, ft_slice prompt, ft_slice answer, u
 
 static void measure_field(ft_filter_meter *m, ft_slice s, int may_be_empty, double *value)
 {
-    value[FT_RULE_EMPTY] += !may_be_empty && !ft_text_is_visible(ft_text_classes(m->text), s.p, s.n);
+    const ft_words *classes = ft_text_classes(m->text);
+    value[FT_RULE_EMPTY] += !may_be_empty && !ft_text_is_visible(classes, s.p, s.n);
     value[FT_RULE_GARBLED] += (double)ft_text_garbled(s.p, s.n);
     value[FT_RULE_RESIDUE] += (double)ft_chat_residue(s.p, s.n);
 }

@@ -30,7 +30,7 @@ void ft_filter_meter_free(ft_filter_meter *m);
 
 /* ---- the parts, for tests ---- */
 
-/* Returns: 0; 1: a fence, bracket or quote stays open; 2: over 20 words of prose and no end mark. */
+/* Returns: 0; 1: a fence, bracket or quote stays open; 2: over 20 words of prose, no end mark. */
 int ft_chat_truncated(const ft_words *classes, const uint8_t *p, size_t n);
 uint64_t ft_chat_refusals(const uint8_t *p, size_t n);
 uint64_t ft_chat_residue(const uint8_t *p, size_t n);

@@ -8,7 +8,7 @@
  * FIELD: dotted names (scores.quality), or @prompt, @response, @all (as ft_example_part), bare or
  * in length(…) (characters; elements of a list) or words(…) (between white space).
  * OP: < <= > >= == != with a number; == != with a string; ~ and !~ with a PCRE2 pattern. A string
- * or pattern may stand in "…". Patterns run with limits: one that backtracks too much is an error. */
+ * or pattern may stand in "…". A pattern that backtracks too much is an error. */
 #ifndef FT_FILTER_CUSTOM_H
 #define FT_FILTER_CUSTOM_H
 

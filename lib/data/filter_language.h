@@ -17,8 +17,8 @@
 typedef struct ft_language ft_language;
 
 typedef struct ft_guess {
-    size_t n;                /* 0: unknown; several: they are within 3 % of the best               */
-    char name[5][8];         /* the best first                                                      */
+    size_t n;                /* 0: unknown; several: they are within 3 % of the best */
+    char name[5][8];         /* the best first */
 } ft_guess;
 
 /* Errors: FT_ERR_NOINPUT when the fingerprints are not there. Owns: the caller. */

@@ -38,11 +38,11 @@ void ft_seen_free(ft_seen *s);
 
 typedef struct ft_repeat {
     ft_seen seen;
-    uint32_t *at, *run;      /* runs that may repeat: where they begin, in order; their numbers     */
+    uint32_t *at, *run;      /* runs that may repeat: where they begin, in order; their numbers */
     uint32_t *count, *mark, *chars;
     size_t n, at_cap, run_cap, count_cap, mark_cap, chars_cap;
-    uint64_t top[11];        /* [2..4]: characters of the most frequent run times its count      */
-    uint64_t dup[11];        /* [5..10]: characters in runs that came before, not overlapping     */
+    uint64_t top[11];        /* [2..4]: characters of the most frequent run times its count */
+    uint64_t dup[11];        /* [5..10]: characters in runs that came before, not overlapping */
 } ft_repeat;
 
 /* Fills top and dup for runs of up to `longest` (1..10) words. */

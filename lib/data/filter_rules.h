@@ -4,7 +4,8 @@
  * threshold. So values can be written into records and thresholds moved without computing again.
  *
  *     ft_rules r = ft_rules_default();
- *     if (ft_rules_set(&r, "gopher_words_min=20", e) < 0 || ft_rules_off(&r, "c4,rep_top_2", e) < 0) …
+ *     if (ft_rules_set(&r, "gopher_words_min=20", e) < 0) …
+ *     if (ft_rules_off(&r, "c4,rep_top_2", e) < 0) …
  *     uint64_t on = ft_rules_of(&r, FT_PROFILE_WEB);
  *     if (on & FT_RULE_BIT(i) && ft_rule_fires(&r, i, value[i])) …
  *
@@ -40,18 +41,18 @@ enum ft_profile { FT_PROFILE_WEB, FT_PROFILE_COMPLETION, FT_PROFILE_INSTRUCT, FT
 const char *ft_profile_name(enum ft_profile p);
 
 typedef struct ft_rule_def {
-    const char *name;        /* "gopher_words_min"; its group is what stands before the first _   */
-    char drops;              /* '<': dropped below the threshold; '>': above                       */
+    const char *name;        /* "gopher_words_min"; its group is what stands before the first _ */
+    char drops;              /* '<': dropped below the threshold; '>': above */
     double threshold;
-    unsigned profiles;       /* 1 << enum ft_profile                                               */
-    const char *what;        /* what the value is, and whose rule it is                            */
+    unsigned profiles;       /* 1 << enum ft_profile */
+    const char *what;        /* what the value is, and whose rule it is */
 } ft_rule_def;
 extern const ft_rule_def ft_rule_table[FT_RULES];
 
 typedef struct ft_rules {
     double threshold[FT_RULES];
-    uint64_t allowed;        /* neither switched off nor left out                                  */
-    uint64_t forced;         /* by ft_rules_only: on in every profile                              */
+    uint64_t allowed;        /* neither switched off nor left out */
+    uint64_t forced;         /* by ft_rules_only: on in every profile */
 } ft_rules;
 
 ft_rules ft_rules_default(void);

@@ -7,7 +7,7 @@
  *     if (ft_text_measure(m, text, n, wanted, value, e) < 0) …
  *
  * A text is cut into words once; lines are walked once for each family of rules that is wanted.
- * What it does not do: C4 also removes lines from a page; here the page is judged, never rewritten. */
+ * What it does not do: C4 also removes lines from a page; here pages are only judged. */
 #ifndef FT_FILTER_TEXT_H
 #define FT_FILTER_TEXT_H
 

@@ -59,8 +59,8 @@ static size_t email_at(const uint8_t *p, size_t n, size_t *used)
 /* Whether the word before p[at] says that numbers with dots are no address. */
 static int says_version(const uint8_t *p, size_t at)
 {
-    static const char *const words[] = {"version", "versions", "ver", "v", "release", "rev", "revision",
-                                        "build", "section", "chapter", "firmware", "sec"};
+    static const char *const words[] = {"version", "versions", "ver", "v", "release", "rev",
+                                        "revision", "build", "section", "chapter", "firmware", "sec"};
     size_t end = at, from;
     while (end > 0 && at - end < 3 && strchr(" :=#.", p[end - 1]) && p[end - 1])
         end--;
@@ -198,7 +198,7 @@ static size_t international_at(const uint8_t *p, size_t n)
     return digits >= 8 && digits <= 15 && !goes_on(p, n, end) ? end : 0;
 }
 
-/* (212) 555-0123 and 212-555-0123, 212.555.0123; the first digits of the first two groups are 2-9. */
+/* (212) 555-0123 and 212-555-0123, 212.555.0123; the first two groups begin with 2-9. */
 static size_t american_at(const uint8_t *p, size_t n)
 {
     size_t open = p[0] == '(' ? 1 : 0, at = open;

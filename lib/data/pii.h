@@ -15,7 +15,8 @@
 #include "base/buf.h"
 #include "base/mp.h"
 
-enum ft_pii_kind { FT_PII_EMAIL, FT_PII_IPV4, FT_PII_IPV6, FT_PII_PHONE, FT_PII_CARD, FT_PII_KINDS };
+enum ft_pii_kind { FT_PII_EMAIL, FT_PII_IPV4, FT_PII_IPV6, FT_PII_PHONE, FT_PII_CARD,
+                   FT_PII_KINDS };
 const char *ft_pii_name(enum ft_pii_kind k);      /* "email", … */
 
 typedef struct ft_pii_hit {

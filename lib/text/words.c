@@ -248,8 +248,8 @@ static int cut_affixes(ft_words *w, const uint8_t *text, size_t at, size_t n, ft
     return 0;
 }
 
-/* Words [first, w->n) of one piece: neighbours that together are a known piece with affixes (":" and
- * ")" in "(see:)") become what that piece falls into. Longer runs first. */
+/* Words [first, w->n) of one piece: neighbours that together are a known piece with affixes (as
+ * ":" and ")" in "(see:)" are) become what that piece falls into. Longer runs first. */
 static int merge_specials(ft_words *w, const uint8_t *text, size_t first, ft_err *e)
 {
     const specials *all = &w->state->specials;

@@ -1,6 +1,6 @@
 /* words.h: cuts English text into the words that the quality rules of web corpora count.
  *
- * The published rules (Gopher, FineWeb) count words as one tokenizer cuts them, spaCy's for English:
+ * The published rules (Gopher, FineWeb) count words as spaCy's tokenizer for English cuts them:
  * at white space, then punctuation off both ends, then inside at hyphens, slashes and the like;
  * contractions, abbreviations and emoticons are known by name and addresses (www.a.org/b) stay
  * whole. This module makes the same cuts without a model. Runs of white space are no words. Other

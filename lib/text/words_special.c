@@ -1,5 +1,5 @@
 /* words_special.c: the pieces of English that are known by name, built from their grammar: pronouns
- * and verbs with their endings, abbreviations, times, emoticons. A bar in an ending separates parts. */
+ * and verbs with their endings, abbreviations, times, emoticons. Bars separate parts. */
 #include "text/words_internal.h"
 
 #include "base/hash.h"

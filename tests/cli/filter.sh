@@ -1,4 +1,4 @@
-# ft-filter by the command line: the published rules against datatrove's verdicts (golden file), tags
+# ft-filter by the command line: the published rules against datatrove's verdicts, tags
 # and thresholds, a user's own rules, masks, reports, the same bytes for any threads.
 set -eu
 . "$FT_ROOT/tests/cli/lib.sh"
@@ -7,7 +7,8 @@ PYTHONDONTWRITEBYTECODE=1
 export PYTHONDONTWRITEBYTECODE
 to_stream() { /usr/bin/python3 "$FT_ROOT/tests/cli/jsonl_stream.py"; }
 decode() { /usr/bin/python3 "$FT_ROOT/tests/ft_decode.py" "$@"; }
-oracle() { /usr/bin/python3 "$FT_ROOT/tests/cli/filter_oracle.py" "$FT_ROOT/tests/golden/filter.golden"; }
+golden=$FT_ROOT/tests/golden/filter.golden
+oracle() { /usr/bin/python3 "$FT_ROOT/tests/cli/filter_oracle.py" "$golden"; }
 
 # ---- the published rules ----
 /usr/bin/python3 "$FT_ROOT/tests/golden/filter_docs.py" | to_stream >pages.ft
@@ -197,7 +198,8 @@ ft-filter --list >list
 check "--list shows the rules" test "$(wc -l <list)" = 49
 ft-filter --list --off c4 -s gopher_words_min=7 | grep -c -e '^c4_.*	off	' -e 'min	< 7	' >count
 check "as the options change them" grep -q '^4$' count
-for bad in '--set nix=1' '--set rep_top_2' '--set rep_top_2=x' '--off nix' '--only rep_' '--off rep_top'; do
+for bad in '--set nix=1' '--set rep_top_2' '--set rep_top_2=x' '--off nix' '--only rep_' \
+        '--off rep_top'; do
     # shellcheck disable=SC2086  # two words
     check_status 64 "$bad is misuse" ft-filter $bad own.ft
 done

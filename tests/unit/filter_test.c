@@ -138,7 +138,7 @@ static void test_shares(void **state)
     near(measured(FT_RULE_C4_LOREM, "Some Lorem[1] Ipsum here."), 1);
     near(measured(FT_RULE_C4_LOREM, "Lorem Ipsum"), 0);                 /* too short a line */
     near(measured(FT_RULE_C4_LOREM, "Some Lorem Ip[1]sum here."), 1);
-    near(measured(FT_RULE_GARBLED, "caf\u00c3\u00a9 \xff \ufffd it\u00e2\u20ac\u2122s caf\u00e9 \u00c2"), 4);
+    near(measured(FT_RULE_GARBLED, "caf\u00c3\u00a9 \xff \ufffd it\u00e2\u20ac\u2122s caf\u00e9 "), 4);
 }
 
 static ft_mp record_of(const char *json, ft_buf *b)
@@ -151,8 +151,8 @@ static ft_mp record_of(const char *json, ft_buf *b)
 static void test_roles(void **state)
 {
     static const struct { const char *roles; uint64_t error; } cases[] = {
-        {"ua", 0}, {"sua", 0}, {"uaua", 0}, {"uCttaua", 0}, {"uC", 0}, {"u", 2}, {"a", 1}, {"us", 2},
-        {"uua", 2}, {"uaa", 3}, {"uata", 3}, {"uCua", 3}, {"s", 2}, {"ssua", 2}, {"x", 1}};
+        {"ua", 0}, {"sua", 0}, {"uaua", 0}, {"uCttaua", 0}, {"uC", 0}, {"u", 2}, {"a", 1},
+        {"us", 2}, {"uua", 2}, {"uaa", 3}, {"uata", 3}, {"uCua", 3}, {"s", 2}, {"ssua", 2}, {"x", 1}};
     ft_buf json = {0}, b = {0};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -178,7 +178,8 @@ static void test_pii_edges(void **state)
         {"(8.8.8.8)", "(<IPV4>)"}, {"release: 8.8.8.8", "release: 8.8.8.8"},
         {"2001:db8:0:0:0:0:0:1", "<IPV6>"}, {"2001:db8::1:2", "<IPV6>"}, {"10:20:30", "10:20:30"},
         {"abc::def::", "abc::def::"}, {"+1-212-555-0123x", "+1-212-555-0123x"},
-        {"+442079460958", "<PHONE>"}, {"020 7946 0958", "<PHONE>"}, {"123-456-7890", "123-456-7890"},
+        {"+442079460958", "<PHONE>"}, {"020 7946 0958", "<PHONE>"},
+        {"123-456-7890", "123-456-7890"},
         {"01-02-2024", "01-02-2024"}, {"5555555555554444", "<CARD>"}, {"5555555555554445",
         "5555555555554445"}, {"3782 822463 10005", "<CARD>"}, {"0000000000000000",
         "0000000000000000"}, {"", ""}, {"\xff@\xff", "\xff@\xff"}};

@@ -251,7 +251,8 @@ static int put_result(const filter_plan *p, worker *w, filter_verdict *v, cli_it
     if (ft_buf_check(&it->out, &it->err) < 0)
         return FT_ERR_NOMEM;
     if (it->out.n - sizeof *v > FT_TEXT_RECORD_BYTES_MAX)
-        return ft_err_set(&it->err, FT_ERR_DATA, "with tags or masks the record would exceed 8 MiB");
+        return ft_err_set(&it->err, FT_ERR_DATA, "with tags or masks the record would exceed "
+                          "8 MiB");
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* filter_report.h: adds verdicts up: how many examples each rule would drop, did drop, dropped alone;
+/* filter_report.h: adds verdicts up: how many examples each rule would drop and did drop;
  * percentiles of its values; the first five it would drop. Written as text (--explain) and JSON
  * (--report); a rule that drops over a fifth of the rows is an alarm. */
 #ifndef FT_CLI_FILTER_REPORT_H
