@@ -202,7 +202,8 @@ static size_t placeholder(const uint8_t *p, size_t n)
     size_t i = 2;
     if (n < 5 || p[0] != '{' || p[1] != '{')
         return 0;
-    while (i < n && i < 80 && p[i] && ((p[i] | 0x20) >= 'a' ? (p[i] | 0x20) <= 'z' : strchr(others, p[i]) != NULL))
+    while (i < n && i < 80 && p[i] &&
+           ((p[i] | 0x20) >= 'a' ? (p[i] | 0x20) <= 'z' : strchr(others, p[i]) != NULL))
         i++;
     return i > 2 && i + 1 < n && p[i] == '}' && p[i + 1] == '}' ? i + 2 : 0;
 }

@@ -60,7 +60,8 @@ static size_t email_at(const uint8_t *p, size_t n, size_t *used)
 static int says_version(const uint8_t *p, size_t at)
 {
     static const char *const words[] = {"version", "versions", "ver", "v", "release", "rev",
-                                        "revision", "build", "section", "chapter", "firmware", "sec"};
+                                        "revision", "build", "section", "chapter", "firmware",
+                                        "sec"};
     size_t end = at, from;
     while (end > 0 && at - end < 3 && strchr(" :=#.", p[end - 1]) && p[end - 1])
         end--;

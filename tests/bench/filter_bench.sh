@@ -36,6 +36,7 @@ if [ -x "$PEER_PYTHON" ]; then
     read -r speed peer_kept <peer
     echo "datatrove    $speed MB/s  (one process)"
     kept=$(head -n 400 texts.jsonl | ft-import -q |
-        ft-filter --json -p web --off text -o kept.ft 2>&1 | sed -n 's/.*"written":\([0-9]*\).*/\1/p')
+        ft-filter --json -p web --off text -o kept.ft 2>&1 |
+        sed -n 's/.*"written":\([0-9]*\).*/\1/p')
     [ "$kept" = "$peer_kept" ] || { echo "pages that pass differ: $kept, $peer_kept"; exit 1; }
 fi

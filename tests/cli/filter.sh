@@ -163,7 +163,8 @@ check "contents are masked, other fields are not" grep -q \
 check "addresses and telephone numbers" grep -q \
     'ping <IPV4> and <IPV6>".*"<PHONE>, <PHONE>, <PHONE>"' masked
 check "cards only with a right check digit" grep -q '"<CARD> but not 4111 1111 1111 1112"' masked
-check "versions, dates, names and numbers stay" grep -qF "$(sed -n 's/{"text":\("version.*"\)}/\1/p' \
+check "versions, dates, names and numbers stay" \
+    grep -qF "$(sed -n 's/{"text":\("version.*"\)}/\1/p' \
     pii.jsonl)" masked
 ft-filter --only text_empty --pii drop --json pii.ft 2>said >/dev/null
 check "--pii drop drops the three, counted by kind" grep -q \
@@ -171,7 +172,8 @@ check "--pii drop drops the three, counted by kind" grep -q \
 
 # ---- reports ----
 ft-filter -q -p web --explain why --report why.json pages.ft 2>warned >/dev/null
-check "a rule that drops over a fifth is an alarm" grep -q 'warning: rule c4_sentences dropped' warned
+check "a rule that drops over a fifth is an alarm" \
+    grep -q 'warning: rule c4_sentences dropped' warned
 check "the report counts what was dropped" /usr/bin/python3 - <<'END'
 import json
 r = json.load(open("why.json"))
