@@ -61,7 +61,8 @@ static int is_unit(const uint8_t *p, size_t n)
 {
     static const char units[] =
         " km km² km³ m m² m³ dm dm² dm³ cm cm² cm³ mm mm² mm³ "
-        "ha µm nm yd in ft kg g mg µg t lb oz m/s km/h kmh mph hPa Pa mbar mb MB kb KB gb GB tb TB T G M K % км "
+        "ha µm nm yd in ft kg g mg µg t lb oz m/s km/h kmh mph hPa Pa mbar mb MB kb KB gb GB tb "
+        "TB T G M K % км "
         "км² км³ м м² м³ дм дм² "
         "дм³ см см² см³ мм мм² мм³ нм кг г мг "
         "м/с км/ч кПа Па мбар Кб КБ кб Мб МБ мб "
