@@ -39,7 +39,7 @@ typedef enum ft_kind { FT_KIND_ANY = 0, FT_KIND_TEXT, FT_KIND_TOKENS, FT_KIND_PA
 const char *ft_kind_name(ft_kind k);        /* "text", … */
 
 /* Conservation, counted in examples: read + created = written + dropped. */
-#define FT_DROP_REASONS_MAX 16
+#define FT_DROP_REASONS_MAX 64
 typedef struct ft_counts {
     uint64_t read, created, written;
     size_t n_reasons;

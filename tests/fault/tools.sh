@@ -22,6 +22,8 @@ dedup-pairs   | /dev/null  | ft-dedup --near --mark -i text.ft -o out/text.ft --
 dedup-bound   | many.ft    | ft-dedup --memory 20K
 dedup-against | text.ft    | ft-dedup --against items.ft --mark --report out/leaks --run 3 --span 3
 dedup-repeats | text.ft    | ft-dedup --substring --min-bytes 16 --cut exact --report out/top
+filter        | text.ft    | ft-filter --off chat_language --tag --pii mask
+filter-report | text.ft    | ft-filter --off chat_language -o out/text.ft --explain out/why
 split         | text.ft    | ft-split --group group --to out/a.ft,out/b.ft,out/c.ft --ratio 60,20,20
 split-more | text.ft | ft-split --stratify label --previous text.ft,text.ft --to out/a,out/b -r 6,4
 mix           | text.ft    | ft-mix --ratio 2,1 - text.ft

@@ -28,7 +28,8 @@ enum cli_type {
     CLI_REAL,     /* double in [min, max], finite                                */
     CLI_TEXT,     /* const char *                                                */
     CLI_SIZE,     /* uint64_t bytes: 64M, 1.5G (powers of 1024)                   */
-    CLI_CHOICE    /* const char *, one of metavar's words separated by |          */
+    CLI_CHOICE,   /* const char *, one of metavar's words separated by |          */
+    CLI_LIST      /* const char *: each time it is given, a line more             */
 };
 
 /* flags of an option */

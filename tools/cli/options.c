@@ -142,6 +142,19 @@ static const char *parse_choice(const cli_option *o, const char *text)
     cli_usage_error("--%s: '%s' is not one of %s", o->name, text, o->metavar);
 }
 
+/* Lists live as long as the program. */
+static void add_to_list(const char **list, const char *text)
+{
+    ft_buf b = {0};
+    if (*list) {
+        ft_buf_add_str(&b, *list);
+        ft_buf_add_byte(&b, '\n');
+    }
+    ft_buf_add(&b, text, strlen(text) + 1);
+    cli_check(ft_buf_check(&b, cli_err()));
+    *list = (const char *)b.p;
+}
+
 static void set_value(const cli_option *o, const char *text)
 {
     switch (o->type) {
@@ -151,6 +164,7 @@ static void set_value(const cli_option *o, const char *text)
     case CLI_TEXT: *(const char **)o->value = text; break;
     case CLI_SIZE: *(uint64_t *)o->value = parse_size(o, text); break;
     case CLI_CHOICE: *(const char **)o->value = parse_choice(o, text); break;
+    case CLI_LIST: add_to_list(o->value, text); break;
     }
     if (!cli_given(o->name) && n_given < MAX_GIVEN)
         given[n_given++] = o;
@@ -236,6 +250,7 @@ static void default_text(const cli_option *o, char *out, size_t cap)
         snprintf(out, cap, " [%s]", size_text(*(uint64_t *)o->value, size, sizeof size));
         break;
     case CLI_TEXT:
+    case CLI_LIST:
     case CLI_CHOICE:
         text = *(const char **)o->value;
         if (text)
@@ -341,6 +356,7 @@ void cli_put_options(ft_buf *b)
         case CLI_SIZE: ft_mp_put_uint(b, *(uint64_t *)o->value); break;
         case CLI_REAL: ft_mp_put_float(b, *(double *)o->value); break;
         case CLI_TEXT:
+        case CLI_LIST:
         case CLI_CHOICE:
             if (*(const char **)o->value)
                 ft_mp_put_cstr(b, *(const char **)o->value);
