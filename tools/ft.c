@@ -13,6 +13,7 @@ static const struct { const char *name, *does; } tools[] = {
     {"import", "JSON lines or text -> examples"},
     {"export", "examples -> JSON lines or text"},
     {"dedup", "drop examples that were there before"},
+    {"label", "find wrong labels and bad answers; apply what was accepted"},
     {"split", "training, validation and test parts that share nothing"},
     {"tokenize", "examples -> token ids and targets"},
     {"pack", "fill windows of N tokens; examples never see each other"},
