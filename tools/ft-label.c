@@ -14,7 +14,7 @@
 static const char *suggest_path, *apply_path, *label_field = "label", *key_name = "all";
 static const char *probs_field, *group_field, *rank_name = "margin", *ifd_name = "ppl";
 static const char *with_path, *without_path, *scores_path;
-static uint64_t folds = 5, epochs = 4;
+static uint64_t folds = 5, epochs = 3;
 static double outlier_z = 3.5;
 static int knn, conflicts;
 static const cli_option options[] = {

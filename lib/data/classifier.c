@@ -8,7 +8,9 @@
 
 #define RATE 0.5
 #define SETTLED 1e-3f          /* errors below it are no step */
-enum { LANES = 8 };            /* classes that are computed together */
+enum { LANES = 8,              /* classes that are computed together */
+       LINE = 16,              /* floats in a line of the cache      */
+       AHEAD = 8 };            /* n-grams fetched beforehand         */
 
 typedef struct cross {
     const ft_features *f;
@@ -25,7 +27,7 @@ typedef struct model {
     float *weight;             /* columns x width, then the bias's row */
     float *squares;            /* columns, then the bias's             */
     float *z;                  /* width: logits, probabilities, errors */
-    uint32_t *order;
+    uint32_t *order, *block;
     ft_feature_row x;
 } model;
 
@@ -35,6 +37,7 @@ static void model_free(model *m)
     ft_free(m->squares);
     ft_free(m->z);
     ft_free(m->order);
+    ft_free(m->block);
     ft_feature_row_free(&m->x);
 }
 
@@ -44,7 +47,8 @@ static int model_new(model *m, const cross *c, ft_err *e)
     m->squares = ft_new(c->columns + 1, sizeof *m->squares, e);
     m->z = ft_new(c->width, sizeof *m->z, e);
     m->order = ft_new(c->rows, sizeof *m->order, e);
-    return m->weight && m->squares && m->z && m->order ? 0 : FT_ERR_NOMEM;
+    m->block = ft_new(c->width / LANES, sizeof *m->block, e);
+    return m->weight && m->squares && m->z && m->order && m->block ? 0 : FT_ERR_NOMEM;
 }
 
 /* y += a x over width floats, in blocks that any compiler makes vectors of. */
@@ -66,8 +70,9 @@ static void predict(model *m, const cross *c)
     float top, sum = 0;
     memcpy(m->z, row_of(m, c, c->columns), c->width * sizeof *m->z);
     for (size_t i = 0; i < m->x.n; i++) {
-        if (i + 8 < m->x.n)
-            __builtin_prefetch(row_of(m, c, m->x.column[i + 8]));
+        if (i + AHEAD < m->x.n)
+            for (size_t k = 0; k < c->width; k += LINE)
+                __builtin_prefetch(row_of(m, c, m->x.column[i + AHEAD]) + k);
         add_scaled(m->x.value[i], row_of(m, c, m->x.column[i]), m->z, c->width);
     }
     top = m->z[0];
@@ -79,30 +84,39 @@ static void predict(model *m, const cross *c)
         m->z[k] /= sum;
 }
 
+/* Leaves in z the errors that matter, in `block` where they are. Returns: the number of blocks. */
+static size_t find_errors(model *m, const cross *c, uint32_t given, float *squares)
+{
+    size_t blocks = 0;
+    m->z[given] -= 1;
+    *squares = 0;
+    for (size_t b = 0; b < c->width; b += LANES) {
+        float before = *squares;
+        for (size_t k = b; k < b + LANES; k++) {
+            if (k >= c->K || fabsf(m->z[k]) < SETTLED)
+                m->z[k] = 0;
+            *squares += m->z[k] * m->z[k];
+        }
+        if (*squares > before)
+            m->block[blocks++] = (uint32_t)b;
+    }
+    return blocks;
+}
+
 /* One step on the text in x, whose probabilities are in z. */
 static void learn(model *m, const cross *c, uint32_t given, float rate)
 {
-    float largest = 0, squares = 0;
-    m->z[given] -= 1;
-    for (size_t k = 0; k < c->K; k++) {
-        if (fabsf(m->z[k]) < SETTLED)
-            m->z[k] = 0;
-        squares += m->z[k] * m->z[k];
-        largest = fmaxf(largest, fabsf(m->z[k]));
-    }
-    for (size_t k = c->K; k < c->width; k++)
-        m->z[k] = 0;
-    if (largest < SETTLED)
-        return;
-    for (size_t i = 0; i <= m->x.n; i++) {
+    float squares;
+    size_t blocks = find_errors(m, c, given, &squares);
+    for (size_t i = 0; i <= m->x.n && blocks; i++) {
         size_t column = i < m->x.n ? m->x.column[i] : c->columns;
-        float x = i < m->x.n ? m->x.value[i] : 1;
-        float *sum = &m->squares[column];
+        float x = i < m->x.n ? m->x.value[i] : 1, *sum = &m->squares[column], step;
+        if (i + AHEAD < m->x.n)
+            __builtin_prefetch(&m->squares[m->x.column[i + AHEAD]]);
         *sum += x * x * squares;
-        if (i + 8 < m->x.n)
-            __builtin_prefetch(&m->squares[m->x.column[i + 8]]);
-        if (*sum > 0)
-            add_scaled(-rate * x / sqrtf(*sum), m->z, row_of(m, c, column), c->width);
+        step = *sum > 0 ? -rate * x / sqrtf(*sum) : 0;
+        for (size_t b = 0; b < blocks; b++)
+            add_scaled(step, m->z + m->block[b], row_of(m, c, column) + m->block[b], LANES);
     }
 }
 

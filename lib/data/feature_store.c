@@ -7,13 +7,19 @@
 #include <math.h>
 
 #define NO_COLUMN UINT32_MAX
+enum { LOGS = 64 };            /* counts whose 1 + ln is at hand */
+
+typedef struct bucket_facts {
+    uint32_t texts;            /* that have it; after finish its column, or NO_COLUMN */
+    float idf;
+} bucket_facts;
 
 struct ft_features {
     ft_spool *spool;
     uint64_t *end;               /* of each row in the spool     */
     size_t n, cap, columns;
-    uint32_t *texts;             /* that have it, by bucket; after finish its column or NO_COLUMN */
-    float *idf;                  /* by bucket                    */
+    bucket_facts *buckets;
+    float logs[LOGS];
 };
 
 int ft_features_new(ft_features **out, ft_err *e)
@@ -21,9 +27,10 @@ int ft_features_new(ft_features **out, ft_err *e)
     ft_features *f = *out = ft_new(1, sizeof *f, e);
     if (!f)
         return FT_ERR_NOMEM;
-    f->texts = ft_new(FT_NGRAM_COLUMNS, sizeof *f->texts, e);
-    f->idf = ft_new(FT_NGRAM_COLUMNS, sizeof *f->idf, e);
-    if (!f->texts || !f->idf || ft_spool_new(&f->spool, e) < 0) {
+    for (size_t i = 1; i < LOGS; i++)
+        f->logs[i] = (float)(1 + log((double)i));
+    f->buckets = ft_new(FT_NGRAM_COLUMNS, sizeof *f->buckets, e);
+    if (!f->buckets || ft_spool_new(&f->spool, e) < 0) {
         ft_features_free(out);
         return e->code;
     }
@@ -37,8 +44,7 @@ void ft_features_free(ft_features **out)
         return;
     ft_spool_free(&f->spool);
     ft_free(f->end);
-    ft_free(f->texts);
-    ft_free(f->idf);
+    ft_free(f->buckets);
     ft_free(f);
     *out = NULL;
 }
@@ -54,7 +60,7 @@ int ft_features_add(ft_features *f, ft_slice packed, ft_err *e)
         (rc = ft_spool_write(f->spool, packed.p, packed.n, e)) < 0)
         return rc;
     while (ft_ngrams_next(&it, &bucket, &count))
-        f->texts[bucket]++;
+        f->buckets[bucket].texts++;
     f->end[f->n++] = ft_spool_bytes(f->spool);
     return 0;
 }
@@ -63,8 +69,9 @@ int ft_features_finish(ft_features *f, ft_err *e)
 {
     double all = 1 + (double)f->n;
     for (size_t b = 0; b < FT_NGRAM_COLUMNS; b++) {
-        f->idf[b] = (float)(1 + log(all / (1 + (double)f->texts[b])));
-        f->texts[b] = f->texts[b] > 1 ? (uint32_t)f->columns++ : NO_COLUMN;
+        bucket_facts *x = &f->buckets[b];
+        x->idf = (float)(1 + log(all / (1 + (double)x->texts)));
+        x->texts = x->texts > 1 ? (uint32_t)f->columns++ : NO_COLUMN;
     }
     return ft_spool_rewind(f->spool, e);
 }
@@ -106,14 +113,14 @@ int ft_features_read(const ft_features *f, size_t row, enum ft_feature_part part
         return rc;
     ft_ngram_iter it = ft_ngrams_of((ft_slice){v->bytes.p, bytes});
     while (ft_ngrams_next(&it, &bucket, &count)) {
-        float x = f->idf[bucket] * (count == 1 ? 1 : 1 + (float)log((double)count));
+        bucket_facts b = f->buckets[bucket];
+        float x = b.idf * (count < LOGS ? f->logs[count] : 1 + logf((float)count));
         if (part == FT_FEATURES_WORDS && bucket >= FT_NGRAM_BUCKETS)
             break;
         squares += (double)x * (double)x;
-        if (f->texts[bucket] == NO_COLUMN)
-            continue;
-        v->column[v->n] = f->texts[bucket];
-        v->value[v->n++] = x;
+        v->column[v->n] = b.texts;
+        v->value[v->n] = x;
+        v->n += b.texts != NO_COLUMN;
     }
     scale = squares > 0 ? (float)(1 / sqrt(squares)) : 0;
     for (size_t i = 0; i < v->n; i++)

@@ -124,29 +124,31 @@ void ft_ngrams_free(ft_ngrams *g)
     ft_buf_free(&g->sorted);
 }
 
-static uint32_t read_number(ft_rd *r)
+/* One LEB128 number of at most 32 bits. Returns: where it ends, or NULL when it does not. */
+static const uint8_t *read_number(const uint8_t *p, const uint8_t *end, uint32_t *v)
 {
-    uint32_t v = 0, c;
-    unsigned shift = 0;
-    do {
-        c = ft_rd_u8(r);
-        v |= (c & 0x7f) << shift;
-        shift += 7;
-    } while (c & 0x80 && shift < 32);
-    return v;
+    *v = 0;
+    for (unsigned shift = 0; p < end && shift < 32; shift += 7) {
+        *v |= (uint32_t)(*p & 0x7f) << shift;
+        if (!(*p++ & 0x80))
+            return p;
+    }
+    return NULL;
 }
 
 ft_ngram_iter ft_ngrams_of(ft_slice packed)
 {
-    return (ft_ngram_iter){.rd = ft_rd_of(packed.p, packed.n)};
+    return (ft_ngram_iter){.left = packed};
 }
 
 int ft_ngrams_next(ft_ngram_iter *it, uint32_t *bucket, uint32_t *count)
 {
-    if (ft_rd_left(&it->rd) == 0)
+    const uint8_t *p = it->left.p, *end = p + it->left.n;
+    uint32_t step;
+    if (it->left.n == 0 || !(p = read_number(p, end, &step)) ||
+        !(p = read_number(p, end, count)))
         return 0;
-    it->bucket += read_number(&it->rd);
-    *bucket = it->bucket;
-    *count = read_number(&it->rd);
-    return !it->rd.failed && *bucket < FT_NGRAM_COLUMNS;
+    it->left = (ft_slice){p, (size_t)(end - p)};
+    *bucket = it->bucket += step;
+    return *bucket < FT_NGRAM_COLUMNS;
 }

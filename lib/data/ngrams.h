@@ -30,7 +30,7 @@ int ft_ngrams_make(ft_ngrams *g, const void *text, size_t n, ft_buf *out, ft_err
 void ft_ngrams_free(ft_ngrams *g);
 
 typedef struct ft_ngram_iter {
-    ft_rd rd;
+    ft_slice left;
     uint32_t bucket;
 } ft_ngram_iter;
 
