@@ -9,8 +9,8 @@
  * it))), the vector scaled to length 1. An n-gram that only one text has tells nothing about
  * others: it counts for the length but is not given back; the rest are numbered from 0 on.
  *
- * Memory: 16 MiB and 8 bytes a text; the spool takes about 2.5 bytes for each distinct n-gram of
- * each text.
+ * Memory: 16 MiB while texts are added and 4 bytes a column after it, 16 bytes a text; the spool takes
+ * about 2.5 bytes for each distinct n-gram of each text, twice that in ft_features_finish.
  */
 #ifndef FT_FEATURE_STORE_H
 #define FT_FEATURE_STORE_H
@@ -38,7 +38,7 @@ void ft_features_free(ft_features **f);
 /* Appends a text's packed n-grams. */
 int ft_features_add(ft_features *f, ft_slice packed, ft_err *e) FT_MUST_CHECK;
 
-/* Ends the adding. */
+/* Ends the adding: numbers the columns and writes the spool anew by them. */
 int ft_features_finish(ft_features *f, ft_err *e) FT_MUST_CHECK;
 
 size_t ft_features_rows(const ft_features *f);

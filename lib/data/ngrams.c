@@ -77,14 +77,19 @@ static void put_number(ft_buf *b, uint32_t v)
     ft_buf_add_byte(b, (uint8_t)v);
 }
 
+void ft_ngrams_put(ft_buf *b, uint32_t step, uint32_t count)
+{
+    put_number(b, step);
+    put_number(b, count);
+}
+
 static void pack(const uint32_t *key, size_t n, ft_buf *out)
 {
     uint32_t before = 0;
     for (size_t i = 0, end; i < n; i = end) {
         for (end = i + 1; end < n && key[end] == key[i];)
             end++;
-        put_number(out, key[i] - before);
-        put_number(out, (uint32_t)(end - i));
+        ft_ngrams_put(out, key[i] - before, (uint32_t)(end - i));
         before = key[i];
     }
 }

@@ -34,6 +34,9 @@ typedef struct ft_ngram_iter {
     uint32_t bucket;
 } ft_ngram_iter;
 
+/* Appends one packed n-gram: the distance of its bucket from the one before (or from 0), its count. */
+void ft_ngrams_put(ft_buf *b, uint32_t step, uint32_t count);
+
 /* Walks packed n-grams; buckets below FT_NGRAM_BUCKETS are of words. */
 ft_ngram_iter ft_ngrams_of(ft_slice packed);
 int ft_ngrams_next(ft_ngram_iter *it, uint32_t *bucket, uint32_t *count);
