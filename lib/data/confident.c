@@ -210,7 +210,7 @@ static void flag_all(finder *f)
 static int predicts_given(const double *p, size_t given, size_t K)
 {
     for (size_t k = 0; k < K; k++)
-        if (k != given && (p[k] > p[given] + SLACK || (p[k] == p[given] + SLACK && k < given)))
+        if (k != given && (p[k] > p[given] + SLACK || (k < given && p[k] == p[given] + SLACK)))
             return 0;
     return 1;
 }

@@ -9,7 +9,8 @@
  * it))), the vector scaled to length 1. An n-gram that only one text has tells nothing about
  * others: it counts for the length but is not given back; the rest are numbered from 0 on.
  *
- * Memory: 16 MiB while texts are added and 4 bytes a column after it, 16 bytes a text; the spool takes
+ * Memory: 16 MiB while texts are added and 4 bytes a column after it, 16 bytes a text; the
+ * spool takes
  * about 2.5 bytes for each distinct n-gram of each text, twice that in ft_features_finish.
  */
 #ifndef FT_FEATURE_STORE_H

@@ -6,7 +6,8 @@
  *     ft_neighbours_vote(f, given, K, &(ft_neighbour_options){.k = 10}, pool, votes, e);
  *     if (votes[i].found >= 5 && votes[i].disagree >= 0.7 * votes[i].found) …
  *
- * Time grows with the square of the texts. With more than `index_max` of them, neighbours are looked
+ * Time grows with the square of the texts. With more than `index_max` of them, neighbours are
+ * looked
  * for among so many, drawn by the seed; every text still gets a vote.
  *
  * Memory: 8 bytes for each distinct word or pair of each indexed text, 4 bytes a column, 4 bytes

@@ -18,7 +18,7 @@
 #include "base/buf.h"
 
 #define FT_NGRAM_BUCKETS (1u << 20)          /* of words; as many follow for characters */
-#define FT_NGRAM_COLUMNS (2 * FT_NGRAM_BUCKETS)
+#define FT_NGRAM_COLUMNS (1u << 21)
 #define FT_NGRAM_TEXT_MAX ((size_t)1 << 16)
 
 typedef struct ft_ngrams {      /* scratch for one thread; all zero is valid */
@@ -34,7 +34,8 @@ typedef struct ft_ngram_iter {
     uint32_t bucket;
 } ft_ngram_iter;
 
-/* Appends one packed n-gram: the distance of its bucket from the one before (or from 0), its count. */
+/* Appends one packed n-gram: the distance of its bucket from the one before (or
+ * from 0), its count. */
 void ft_ngrams_put(ft_buf *b, uint32_t step, uint32_t count);
 
 /* Walks packed n-grams; buckets below FT_NGRAM_BUCKETS are of words. */

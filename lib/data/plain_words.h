@@ -1,5 +1,6 @@
 /* plain_words.h: the words of a text in canonical form (text/normal.h), for counting and comparing.
- * A word is a run of letters and digits: ASCII ones, and any character from U+00A0 on that is none of
+ * A word is a run of letters and digits: ASCII ones, and any character from U+00A0 on that is
+ * none of
  * the common marks (U+00A0-00BF, U+2000-206F, U+3000-303F, U+FF00-FF0F). An ideograph or kana
  * (U+2E80-2FFF, U+3040-9FFF, U+F900-FAFF, U+20000-3FFFF), which no space parts from its neighbour,
  * is a word by itself. Bytes that are no valid UTF-8 count as letters.

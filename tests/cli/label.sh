@@ -108,7 +108,7 @@ ft-label -q --threads 4 --apply reviewed data.ft >new4.ft
 check_same "--apply: the same bytes with 1 and 4 threads" new.ft new4.ft
 check "--apply: the counts" grep -q "read 400, written 399, dropped 1 (reviewed), corrected 3, \
 rejected 1, unreviewed $(($(wc -l <reviewed) - 5))" said
-/usr/bin/python3 - <all.json >want <<'END'
+/usr/bin/python3 - >want <<'END'
 import json, sys
 changes = [json.loads(line) for line in open("reviewed")]
 changes = {c["row"]: c for c in changes if c.get("accept")}

@@ -12,6 +12,9 @@ import-file   | /dev/null  | ft-import -i raw.jsonl -o out/text.ft
 export        | text.ft    | ft-export
 dedup         | text.ft    | ft-dedup
 dedup-file    | /dev/null  | ft-dedup -i text.ft -o out/text.ft
+label         | text.ft    | ft-label --knn --conflicts --suggest out/s.jsonl
+label-scores  | text.ft    | ft-label --scores scores.jsonl --suggest - --outlier 0
+label-apply   | text.ft    | ft-label --apply reviewed.jsonl -o out/text.ft
 split         | text.ft    | ft-split --group group --to out/a.ft,out/b.ft,out/c.ft --ratio 60,20,20
 tokenize      | text.ft    | ft-tokenize -m toy.gguf
 tokenize-file | text.ft    | ft-tokenize -m toy.gguf -o out/tokens.ft
@@ -54,6 +57,11 @@ make_inputs() {
     done >raw.jsonl
     cp "$TOY" toy.gguf
     ft-import -q <raw.jsonl >text.ft
+    for i in 1 2 3 4 5 6 7 8 9; do
+        printf '{"id":%d,"loss":%d.5,"targets":3}\n' $i $((i * i))
+    done >scores.jsonl
+    printf '{"id":%d,"row":%d,"field":"label","given":"l%d","suggested":"new","accept":true}\n' \
+        1 1 0 5 5 1 9 9 2 >reviewed.jsonl
     ! command -v ft-tokenize >/dev/null || ft-tokenize -q -m toy.gguf <text.ft >tokens.ft
     ! command -v ft-pack >/dev/null || ft-pack -q -l 256 --long cut <tokens.ft >packed.ft
     ! command -v ft-train >/dev/null ||

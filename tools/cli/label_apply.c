@@ -216,6 +216,7 @@ static void put_current(label_review *r, ft_mp record, ft_slice field)
         ft_buf_clear(&r->other);
         cli_check(ft_example_part(record, FT_PART_RESPONSE, &r->other, cli_err()));
         label_put_excerpt(&excerpt, (ft_slice){r->other.p, r->other.n});
+        cli_check(ft_buf_check(&excerpt, cli_err()));
         ft_json_put_string(&r->json, excerpt.p, excerpt.n);
         ft_buf_free(&excerpt);
         return;

@@ -4,7 +4,8 @@
  * reviewed and change nothing.
  *
  * A corrected record has the new value where the old one stood, and the old one as FIELD_before
- * (label_before); its other fields, and all other records, keep their bytes. A line whose row, id or
+ * (label_before); its other fields, and all other records, keep their bytes. A line whose
+ * row, id or
  * given value is not what the data has there is refused.
  *
  * All of it ends in cli_fail when it fails. Memory: the accepted lines.

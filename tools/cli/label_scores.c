@@ -179,25 +179,35 @@ static const score *find(table *t, ft_slice id, uint64_t row)
     return &t->of[number];
 }
 
+/* Appends the beginning of a part to b; of a part that the example has not, nothing. */
+static void put_part(label_scores *s, const cli_item *it, enum ft_part part, ft_buf *b)
+{
+    ft_err e = {0};
+    ft_buf_clear(&s->text);
+    if (ft_example_part(it->record, part, &s->text, &e) == 0) {
+        label_put_excerpt(b, (ft_slice){s->text.p, s->text.n});
+    } else if (e.code != FT_ERR_DATA || part == FT_PART_RESPONSE) {
+        ft_err_set(cli_err(), e.code, "record %llu: %s", (unsigned long long)it->number, e.text);
+        cli_fail();
+    }
+    cli_check(ft_buf_check(b, cli_err()));
+}
+
 /* The answer's beginning is what is given, the question's is shown. */
 static void suggest_drop(label_scores *s, label_suggestions *out, const cli_item *it, ft_slice id,
                          enum label_method m, double value)
 {
-    ft_buf *t = &s->text;
-    ft_buf answer = {0};
-    ft_buf_clear(t);
-    cli_check(ft_example_part(it->record, FT_PART_RESPONSE, t, cli_err()));
-    label_put_excerpt(&answer, (ft_slice){t->p, t->n});
+    ft_buf answer = {0}, question = {0};
+    put_part(s, it, FT_PART_RESPONSE, &answer);
+    put_part(s, it, FT_PART_PROMPT, &question);
     label_line_begin(&s->line, id, it->number, "answer");
     ft_json_put_string(&s->line, answer.p, answer.n);
     ft_buf_add_str(&s->line, ",\"suggested\":null");
-    ft_buf_clear(t);
-    ft_buf_clear(&answer);
-    if (ft_example_part(it->record, FT_PART_PROMPT, t, cli_err()) == 0)
-        label_put_excerpt(&answer, (ft_slice){t->p, t->n});
-    label_line_end(&s->line, value, m, ",\"action\":\"drop\"", (ft_slice){answer.p, answer.n});
+    label_line_end(&s->line, value, m, ",\"action\":\"drop\"",
+                   (ft_slice){question.p, question.n});
     label_suggestions_add(out, m, -value, it->number, &s->line);
     ft_buf_free(&answer);
+    ft_buf_free(&question);
 }
 
 static void judge_ifd(label_scores *s, label_suggestions *out, const cli_item *it, ft_slice id)

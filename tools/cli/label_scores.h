@@ -5,7 +5,8 @@
  * answer, perplexity(answer | question) / perplexity(answer), or the same of losses. Over 1, the
  * question makes the answer less likely: it is unrelated.
  *
- * Outliers: robust z-score of the loss, 0.6745 (loss - median) / median absolute deviation (Iglewicz
+ * Outliers: robust z-score of the loss, 0.6745 (loss - median) / median absolute deviation
+ * (Iglewicz
  * and Hoaglin, 1993).
  *
  * All of it ends in cli_fail when it fails. Memory: 45 to 72 bytes for each line of a file.

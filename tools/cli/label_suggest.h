@@ -1,7 +1,8 @@
 /* label_suggest.h: suggestions for a human, gathered in any order, written in rank order for each
  * method as JSON lines that ft-label --apply reads again:
  *
- *     {"id":…,"row":…,"field":"label","given":…,"suggested":…,"score":…,"method":…,"text":…}
+ *    
+ * {"id":…,"row":…,"field":"label","given":…,"suggested":…,"score":…,"method":…,"text":…}
  *
  * Lines stand in a spool, 24 bytes for each in memory. All of it ends in cli_fail when it fails.
  */

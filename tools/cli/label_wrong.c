@@ -133,7 +133,7 @@ static uint8_t fold_of(label_wrong *w, const cli_item *it)
 {
     const char *const fields[] = {w->o.group ? w->o.group : "cluster",
                                   w->o.group ? w->o.group : "group"};
-    ft_buf scratch_[2] = {{0}, {0}};
+    ft_buf keys[2] = {{0}, {0}};
     ft_digest key;
     ft_mp value;
     int found = 0;
@@ -142,11 +142,13 @@ static uint8_t fold_of(label_wrong *w, const cli_item *it)
             (found = ft_group_key(value, &key, cli_err())) < 0)
             fail_at(it->number, fields[i]);
     if (!found) {
-        if (ft_example_key(it->record, FT_PART_PROMPT, scratch_, &key, cli_err()) < 0 &&
-            ft_example_key(it->record, FT_PART_ALL, scratch_, &key, cli_err()) < 0)
+        int rc = ft_example_key(it->record, FT_PART_PROMPT, keys, &key, cli_err());
+        if (rc == FT_ERR_DATA)           /* a prediction has no prompt */
+            rc = ft_example_key(it->record, FT_PART_ALL, keys, &key, cli_err());
+        if (rc < 0)
             fail_at(it->number, NULL);
-        ft_buf_free(&scratch_[0]);
-        ft_buf_free(&scratch_[1]);
+        ft_buf_free(&keys[0]);
+        ft_buf_free(&keys[1]);
     }
     return (uint8_t)(ft_hash64(key.b, sizeof key.b, cli_seed()) % w->o.folds);
 }
@@ -313,7 +315,8 @@ static uint64_t make_room(label_wrong *w)
         __builtin_add_overflow(all, 40 * K * K, &all))
         cli_check(ft_err_nomem(cli_err(), SIZE_MAX));
     if (cli_memory() && all >= cli_memory()) {
-        ft_err_set(cli_err(), FT_ERR_NOMEM, "--memory: %zu rows of %zu labels take %llu bytes, over "
+        ft_err_set(cli_err(), FT_ERR_NOMEM, "--memory: %zu rows of %zu labels take %llu bytes, "
+                                            "over "
                    "the bound of %llu", w->n, w->classes.n, (unsigned long long)all,
                    (unsigned long long)cli_memory());
         cli_fail();
