@@ -2,7 +2,8 @@
  * method as JSON lines that ft-label --apply reads again:
  *
  *    
- * {"id":…,"row":…,"field":"label","given":…,"suggested":…,"score":…,"method":…,"text":…}
+ *     {"id":…,"row":…,"field":"label","given":…,"suggested":…,
+ *      "score":…,"method":…,"text":…}
  *
  * Lines stand in a spool, 24 bytes for each in memory. All of it ends in cli_fail when it fails.
  */
