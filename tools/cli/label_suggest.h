@@ -1,7 +1,6 @@
 /* label_suggest.h: suggestions for a human, gathered in any order, written in rank order for each
  * method as JSON lines that ft-label --apply reads again:
  *
- *    
  *     {"id":…,"row":…,"field":"label","given":…,"suggested":…,
  *      "score":…,"method":…,"text":…}
  *
