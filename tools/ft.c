@@ -14,6 +14,7 @@ static const struct { const char *name, *does; } tools[] = {
     {"export", "examples -> JSON lines or text"},
     {"dedup", "drop examples that were there before"},
     {"filter", "drop, tag or mask examples by rules of quality"},
+    {"label", "find wrong labels and bad answers; apply what was accepted"},
     {"split", "training, validation and test parts that share nothing"},
     {"mix", "several streams by exact shares; balance classes; shuffle"},
     {"augment", "more examples: templates, slots, typing noise, EDA"},

@@ -24,6 +24,9 @@ dedup-against | text.ft    | ft-dedup --against items.ft --mark --report out/lea
 dedup-repeats | text.ft    | ft-dedup --substring --min-bytes 16 --cut exact --report out/top
 filter        | text.ft    | ft-filter --off chat_language --tag --pii mask
 filter-report | text.ft    | ft-filter --off chat_language -o out/text.ft --explain out/why
+label         | text.ft    | ft-label --knn --conflicts --suggest out/s.jsonl
+label-scores  | text.ft    | ft-label --scores scores.jsonl --suggest - --outlier 0
+label-apply   | text.ft    | ft-label --apply reviewed.jsonl -o out/text.ft
 split         | text.ft    | ft-split --group group --to out/a.ft,out/b.ft,out/c.ft --ratio 60,20,20
 split-more | text.ft | ft-split --stratify label --previous text.ft,text.ft --to out/a,out/b -r 6,4
 mix           | text.ft    | ft-mix --ratio 2,1 - text.ft
@@ -82,6 +85,11 @@ make_inputs() {
         i=$((i + 1))
     done | ft-import -q >many.ft
     echo '{"prompt":"say 3 of 3","completion":"it is"}' | ft-import -q >items.ft
+    for i in 1 2 3 4 5 6 7 8 9; do
+        printf '{"id":%d,"loss":%d.5,"targets":3}\n' $i $((i * i))
+    done >scores.jsonl
+    printf '{"id":%d,"row":%d,"field":"label","given":"l%d","suggested":"new","accept":true}\n' \
+        1 1 0 5 5 1 9 9 2 >reviewed.jsonl
     ! command -v ft-tokenize >/dev/null || ft-tokenize -q -m toy.gguf <text.ft >tokens.ft
     ! command -v ft-pack >/dev/null || ft-pack -q -l 256 --long cut <tokens.ft >packed.ft
     ! command -v ft-train >/dev/null ||
