@@ -150,8 +150,6 @@ label_review *label_review_read(const char *path)
     cli_check(ft_lines_new(&lines, in, cli_err()));
     while (cli_check(ft_lines_next(lines, &text, cli_err())) == 0) {
         size_t at = r->lines.n;
-        if (ft_line_is_blank(text))
-            continue;
         if (ft_json_parse(text.p, text.n, &r->lines, cli_err()) < 0)
             fail_at(r, ft_lines_number(lines));
         take_line(r, at, ft_lines_number(lines));

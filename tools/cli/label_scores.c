@@ -78,8 +78,6 @@ static void read_table(table *t, const char *path)
     cli_check(ft_lines_new(&lines, in, cli_err()));
     while ((rc = cli_check(ft_lines_next(lines, &text, cli_err()))) == 0) {
         ft_buf_clear(&record);
-        if (ft_line_is_blank(text))
-            continue;
         if (ft_json_parse(text.p, text.n, &record, cli_err()) < 0 ||
             read_line(t, (ft_mp){record.p, record.n}, &id, cli_err()) < 0) {
             ft_err_wrap(cli_err(), "line %llu of %s", (unsigned long long)ft_lines_number(lines),
