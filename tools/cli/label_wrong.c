@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "data/classifier.h"
-#include "data/components.h"
+#include "data/tie_keys.h"
 #include "data/json.h"
 #include "data/neighbours.h"
 #include "data/ngrams.h"
@@ -139,7 +139,7 @@ static uint8_t fold_of(label_wrong *w, const cli_item *it)
     int found = 0;
     for (size_t i = 0; i < 2 && !found; i++)
         if (ft_mp_get(it->record, fields[i], &value) &&
-            (found = ft_group_key(value, &key, cli_err())) < 0)
+            (found = ft_group_key(value, fields[i], &key, cli_err())) < 0)
             fail_at(it->number, fields[i]);
     if (!found) {
         int rc = ft_example_key(it->record, FT_PART_PROMPT, keys, &key, cli_err());
