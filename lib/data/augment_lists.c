@@ -155,8 +155,6 @@ static int add_line(ft_lists *l, enum ft_lists_form form, ft_slice line, ft_buf 
                    ? ft_err_set(e, FT_ERR_DATA, "over %zu bytes", FT_LISTS_BYTES_MAX)
                    : ft_buf_check(text, e);
     }
-    if (ft_line_is_blank(line))
-        return 0;
     return form == FT_LISTS_TEMPLATES ? add_template(l, line, text, e)
                                       : add_synonyms(l, line, text, e);
 }

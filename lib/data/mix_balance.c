@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "data/components.h"
+#include "data/tie_keys.h"
 #include "data/digest_set.h"
 
 #include <math.h>
@@ -58,7 +58,7 @@ int ft_balance_add(ft_balance *b, ft_mp label, ft_err *e)
 {
     ft_digest key;
     uint64_t number;
-    int is_new, rc = ft_group_key(label, &key, e);
+    int is_new, rc = ft_group_key(label, "label", &key, e);
     if (rc < 0)
         return rc;
     if (b->memory && (b->n_rows + 1) * ROW_BYTES > b->memory)
