@@ -22,6 +22,7 @@ static const struct { const char *name, *does; } tools[] = {
     {"pack", "fill windows of N tokens; examples never see each other"},
     {"train", "train a LoRA adapter"},
     {"eval", "loss, perplexity, bits per byte"},
+    {"compare", "whether one system is better than another, from their scores"},
     {"generate", "answer the prompts of a stream"},
     {"merge", "put an adapter into its base model"},
     {"quant", "write a model in another number format"},

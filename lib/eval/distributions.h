@@ -1,0 +1,24 @@
+/* distributions.h: the few distributions that tests and intervals need: the normal and Student's t,
+ * both by functions of the C library and one continued fraction. Right to about 1e-13, for tails down
+ * to 1e-300; no tables, no fits. It does not draw random numbers: base/rng.h does.
+ *
+ *     half_width = ft_t_quantile(1 - alpha / 2, df) * se;
+ */
+#ifndef FT_DISTRIBUTIONS_H
+#define FT_DISTRIBUTIONS_H
+
+/* Returns: z with P(Z <= z) = p; p in (0, 1), otherwise NaN. */
+double ft_normal_quantile(double p);
+
+/* Regularised incomplete beta function I_x(a, b), a and b > 0, by its continued fraction (NIST
+ * Digital Library of Mathematical Functions, 8.17.22). y must be 1 - x: the caller often knows it
+ * more exactly. */
+double ft_beta_regular(double a, double b, double x, double y);
+
+/* Returns: P(|T| >= |t|) of Student's t with df > 0 degrees of freedom. */
+double ft_t_two_sided(double t, double df);
+
+/* Returns: t with P(T <= t) = p; p in (0, 1), otherwise NaN. */
+double ft_t_quantile(double p, double df);
+
+#endif
