@@ -39,9 +39,9 @@ static const cli_option options[] = {
 static const cli_tool tool = {
     "ft-compare", "whether one system is better than another on the same examples",
     "[options] BASE OTHER [OTHER...]",
-    "  ft-eval -m base.gguf -a a.ft --scores tuned.jsonl test.packed |\n"
-    "      ft-compare base.jsonl tuned.jsonl\n"
-    "  ft-compare --names base,lora,full --html report.html --json a.jsonl b.jsonl c.jsonl | jq .\n",
+    "  jq -c '{id, em, group: .topic}' tuned.jsonl | ft-compare --metrics em base.jsonl -\n"
+    "  ft-compare --json --names base,lora,full --html report.html a.jsonl b.jsonl c.jsonl |\n"
+    "      jq -r '.comparisons[].says'\n",
     "ft-eval(1), ft-generate(1)", CLI_THREADS | CLI_SEED, -1, options};
 
 static void take_arguments(void)

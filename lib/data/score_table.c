@@ -1,6 +1,5 @@
 #include "data/score_table.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "data/digest_set.h"
 #include "data/json.h"
@@ -50,19 +49,23 @@ void ft_score_table_free(ft_score_table **out)
     *out = NULL;
 }
 
+void ft_score_table_put_id(ft_buf *b, ft_mp id)
+{
+    size_t start = b->n, n;
+    ft_json_put(b, id);
+    if (b->failed || b->n - start <= 79)
+        return;
+    for (n = 76; n > 0 && (b->p[start + n] & 0xc0) == 0x80; n--)
+        ;                      /* not inside of a character */
+    b->n = start + n;
+    ft_buf_add_str(b, "...");
+}
+
 const char *ft_score_table_show_id(ft_mp id, char out[80])
 {
     ft_buf b = {0};
-    size_t n;
-    ft_json_put(&b, id);
-    n = b.n;
-    if (n > 79) {
-        for (n = 75; n > 0 && (b.p[n] & 0xc0) == 0x80; n--)
-            ;
-        snprintf(out, 80, "%.*s...", (int)n, (const char *)b.p);
-    } else {
-        snprintf(out, 80, "%.*s", (int)n, (const char *)b.p);
-    }
+    ft_score_table_put_id(&b, id);
+    snprintf(out, 80, "%.*s", (int)b.n, b.p ? (const char *)b.p : "");
     ft_buf_free(&b);
     return out;
 }

@@ -1,6 +1,7 @@
-/* binomial.h: what is exact about counts of right and wrong answers: an interval for one share, and a
- * test of two systems that answered the same questions. Both take the answers as independent of each
- * other; where they come in groups, compare.h has the standard error that knows of it.
+/* binomial.h: what is exact about counts of right and wrong answers: an interval for one share,
+ * and a test of two systems that answered the same questions. Both take the answers as
+ * independent of each other; where they come in groups, compare.h has the standard error that
+ * knows of it.
  *
  *     ft_wilson(right, n, 0.05, &low, &high);
  *     p = ft_mcnemar(gained, lost);

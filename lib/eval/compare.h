@@ -2,14 +2,16 @@
  * it is, and how small a difference these items could have shown.
  *
  * Everything is about pairs (a[i], b[i]), so what makes an item hard for both cancels, and about
- * clusters of items, which are taken as the independent units. With d = b - a and weights w (NULL: 1)
- * the difference is D = sum w d / sum w. Its variance, linearised around D as that of a ratio:
+ * clusters of items, which are taken as the independent units. With d = b - a and weights w
+ * (NULL: 1) the difference is D = sum w d / sum w. Its variance, linearised around D as that of a
+ * ratio:
  *
  *     V = G / (G - 1) * sum_g (sum_{i in g} w_i (d_i - D))^2 / (sum w)^2
  *
- * the clustered variance of a mean (E. Miller, "Adding error bars to evals", arXiv:2411.00640, which
- * has it without the factor G / (G - 1) of few clusters). Where each row is a cluster and w = 1 it
- * is the usual s^2 / n. Intervals and the t test take Student's t with G - 1 degrees of freedom.
+ * the clustered variance of a mean (E. Miller, "Adding error bars to evals", arXiv:2411.00640,
+ * which has it without the factor G / (G - 1) of few clusters). Where each row is a cluster and
+ * all w = 1 it is the usual s^2 / n. Intervals and the t test take Student's t with G - 1 degrees
+ * of freedom.
  *
  *     ft_pairs pairs = {n, a, b, NULL, cluster, 0};
  *     ft_compare(&pairs, &ft_compare_usual, pool, &c, e);
@@ -49,7 +51,7 @@ typedef struct ft_estimate {   /* of a weighted mean */
 typedef struct ft_comparison {
     ft_estimate a, b, difference;       /* of b - a */
     double t_p;                         /* of the t test; NaN with one cluster */
-    double effect_size;                 /* mean of d / its standard deviation over rows, unweighted */
+    double effect_size;                 /* mean of d / its standard deviation, unweighted */
     double detectable;                  /* smallest |D| that is found with `power`; NaN: unknown */
     ft_bootstrap bootstrap;
     ft_randomised swaps;
@@ -68,9 +70,9 @@ ft_estimate ft_estimate_mean(const ft_clusters *c, const double *x, const double
  * is 0 or NaN. */
 double ft_detectable(double se, double df, double alpha, double power);
 
-/* p values of n tests such that the chance of any false alarm among them stays below alpha (S. Holm,
- * Scandinavian Journal of Statistics 6, 1979): the k-th smallest of n times n - k + 1, never less
- * than a smaller one's, at most 1. */
+/* p values of n tests such that the chance of any false alarm among them stays below alpha (S.
+ * Holm, Scandinavian Journal of Statistics 6, 1979): the k-th smallest of n times n - k + 1,
+ * never less than a smaller one's, at most 1. */
 void ft_holm(const double *p, size_t n, double *adjusted);
 
 /* Compares; p->n > 0. Same result for any pool. Errors: FT_ERR_NOMEM. */

@@ -27,6 +27,25 @@ static double log_gamma(double x)
     return lgamma_r(x, &sign);
 }
 
+/* What Stirling's formula leaves of log gamma(x), x >= 10 (NIST DLMF 5.11.1). */
+static double stirling_rest(double x)
+{
+    double y = 1 / (x * x);
+    return (1 / 12.0 - y * (1 / 360.0 - y * (1 / 1260.0 - y * (1 / 1680.0 - y / 1188)))) / x;
+}
+
+/* log B(a, b). Log gammas of large numbers are large and would cancel: what is left of Stirling's
+ * formula for log gamma(a + b) - log gamma(a) is written out. */
+static double log_beta(double a, double b)
+{
+    double less = fmin(a, b), more = fmax(a, b), gained;
+    if (more < 10)
+        return log_gamma(a) + log_gamma(b) - log_gamma(a + b);
+    gained = less * log(more) + (more + less - 0.5) * log1p(less / more) - less +
+             stirling_rest(more + less) - stirling_rest(more);
+    return log_gamma(less) - gained;
+}
+
 /* The factor behind x^a y^b / (a B(a, b)), by Lentz's method: both recurrences are kept away from
  * zero. Converges fast for x < (a + 1) / (a + b + 2). */
 static double beta_fraction(double a, double b, double x)
@@ -60,7 +79,7 @@ double ft_beta_regular(double a, double b, double x, double y)
         return x <= 0 ? 0 : NAN;
     if (!(y > 0))
         return y <= 0 ? 1 : NAN;
-    front = exp(log_gamma(a + b) - log_gamma(a) - log_gamma(b) + a * log(x) + b * log(y));
+    front = exp(a * log(x) + b * log(y) - log_beta(a, b));
     if (x < (a + 1) / (a + b + 2))
         return front / a * beta_fraction(a, b, x);
     return 1 - front / b * beta_fraction(b, a, y);

@@ -103,14 +103,15 @@ static void put_outcomes(ft_buf *b, const cli_comparison *tests, size_t n)
 {
     const double left = 200, right = 620;
     double height = 40 + 24 * (double)n;
-    ft_buf_add_fmt(b, "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 640 %g\" "
-                   "width=\"640\" height=\"%g\" fill=\"currentColor\" font-family=\"system-ui,"
-                   "sans-serif\" font-size=\"12\">\n<title>Examples that got better, stayed equal, "
+    ft_buf_add_fmt(b, "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" "
+                   "viewBox=\"0 0 640 %g\" width=\"640\" height=\"%g\" fill=\"currentColor\" "
+                   "font-family=\"system-ui,sans-serif\" font-size=\"12\">\n<title>Examples that got better, stayed equal, "
                    "got worse</title>\n<text x=\"4\" y=\"18\" font-size=\"14\" font-weight=\"600\">"
                    "Better, equal, worse</text>\n", height, height);
     for (size_t i = 0; i < n; i++) {
         const ft_comparison *r = &tests[i].r;
-        double y = 32 + 24 * (double)i, x = left, each = (right - left) / (double)tests[i].metric->n;
+        double y = 32 + 24 * (double)i, x = left;
+        double each = (right - left) / (double)tests[i].metric->n;
         ft_buf_add_fmt(b, "<text x=\"%g\" y=\"%g\" text-anchor=\"end\">", left - 8, y + 13);
         cli_xml_text(b, tests[i].system->name, strlen(tests[i].system->name), 26);
         ft_buf_add_str(b, "</text>\n");
@@ -172,17 +173,19 @@ static void put_histogram(ft_buf *b, const cli_compare *c, const cli_comparison 
 static void put_examples(ft_buf *b, const cli_compare *c, const cli_comparison *t, const char *what,
                          const size_t *list, size_t n)
 {
+    ft_buf id = {0};
     if (n == 0)
         return;
     ft_buf_add_fmt(b, "<p>%s:", what);
     for (size_t i = 0; i < n; i++) {
-        char id[80];
-        ft_mp name = ft_score_table_id(c->systems[0].scores, t->metric->rows[list[i]]);
+        ft_score_table_put_id(&id, ft_score_table_id(c->systems[0].scores,
+                                                     t->metric->rows[list[i]]));
         ft_buf_add_str(b, i ? ", " : " ");
-        cli_xml_str(b, ft_score_table_show_id(name, id));
+        put_said(b, &id);
         ft_buf_add_fmt(b, " %+.4g", t->difference[list[i]]);
     }
     ft_buf_add_str(b, "</p>\n");
+    ft_buf_free(&id);
 }
 
 static void put_metric(ft_buf *b, const cli_compare *c, const cli_comparison *tests, size_t n)

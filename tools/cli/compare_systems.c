@@ -134,8 +134,8 @@ static int is_score(const char *key)
 
 static int lower_is_better(const cli_compare *c, const char *key)
 {
-    static const char *const lower[] = {"loss", "nll", "perplexity", "bits_per_byte", "brier", "ece",
-                                        "ter", "wer", "cer", "error", "seconds", NULL};
+    static const char *const lower[] = {"loss", "nll", "perplexity", "bits_per_byte", "brier",
+                                        "ece", "ter", "wer", "cer", "error", "seconds", NULL};
     for (size_t i = 0; lower[i]; i++)
         if (strcmp(key, lower[i]) == 0)
             return 1;
@@ -157,6 +157,11 @@ static double value_of(const cli_system *s, size_t row, const char *key)
         ? ft_score_table_values(s->scores, k)[s->row_of ? s->row_of[row] : row] : NAN;
 }
 
+static const char *show_id(const cli_compare *c, size_t row, char out[80])
+{
+    return ft_score_table_show_id(ft_score_table_id(c->systems[0].scores, row), out);
+}
+
 /* Refuses a metric that an example has in one file only. */
 static void check_present(const cli_compare *c, const cli_metric *m, size_t row)
 {
@@ -167,8 +172,7 @@ static void check_present(const cli_compare *c, const cli_metric *m, size_t row)
     if (!with || !without)
         return;
     ft_err_set(cli_err(), FT_ERR_DATA, "id %s has %s in %s and none in %s: the same examples must "
-               "be scored", ft_score_table_show_id(ft_score_table_id(c->systems[0].scores, row), id),
-               m->name, with->path, without->path);
+               "be scored", show_id(c, row, id), m->name, with->path, without->path);
     cli_fail();
 }
 
@@ -181,9 +185,8 @@ static double targets_of(const cli_compare *c, size_t row)
         double other = value_of(&c->systems[s], row, "targets");
         if (other == targets || isnan(other) || isnan(targets))
             continue;
-        ft_err_set(cli_err(), FT_ERR_DATA, "id %s has %g targets in %s and %g in %s: losses compare "
-                   "only over the same tokens",
-                   ft_score_table_show_id(ft_score_table_id(c->systems[0].scores, row), id), targets,
+        ft_err_set(cli_err(), FT_ERR_DATA, "id %s has %g targets in %s and %g in %s: losses "
+                   "compare only over the same tokens", show_id(c, row, id), targets,
                    c->systems[0].path, other, c->systems[s].path);
         cli_fail();
     }
@@ -350,7 +353,7 @@ void cli_compare_read(cli_compare *c)
         cli_check(ft_score_table_join(c->systems[0].scores, x->scores, x->row_of, cli_err()));
     }
     c->groups = grouped(c) ? ft_score_table_groups(grouped(c)->scores) : 0;
-    if (cli_given("group") && !c->groups) {
+    if (cli_given("group") && !c->groups && strcmp(c->group, "id") != 0) {
         ft_err_set(cli_err(), FT_ERR_DATA, "no line of any file has a field %s", c->group);
         refuse();
     }
@@ -363,7 +366,8 @@ void cli_compare_read(cli_compare *c)
 /* ---- testing ---- */
 
 /* Puts place i into the list of those with the largest x, equal ones in their order. */
-static void keep_largest(size_t *list, size_t *n, size_t most, const double *d, double sign, size_t i)
+static void keep_largest(size_t *list, size_t *n, size_t most, const double *d, double sign,
+                         size_t i)
 {
     size_t at = *n;
     if (!(sign * d[i] > 0))

@@ -1,6 +1,6 @@
-/* compare_systems.h: what ft-compare does between its options and its report: reads the score files,
- * joins them with the first, the baseline, tests every metric of every other system, and reaches a
- * verdict. Reports are written from what stands here: compare_text.c, compare_json.c,
+/* compare_systems.h: what ft-compare does between its options and its report: reads the score
+ * files, joins them with the first, the baseline, tests every metric of every other system, and
+ * reaches a verdict. Reports are written from what stands here: compare_text.c, compare_json.c,
  * compare_html.c. All of it ends in cli_fail when it fails.
  *
  *     cli_compare c = {.options = ft_compare_usual, …};
@@ -68,7 +68,7 @@ typedef struct cli_compare {
     cli_comparison *tests;     /* metric by metric, system by system */
 } cli_compare;
 
-/* Reads all files, joins them, and chooses the metrics. c: options, and the paths of the systems. */
+/* Reads all files, joins them, chooses the metrics. c: options, and the paths of the systems. */
 void cli_compare_read(cli_compare *c);
 void cli_compare_test(cli_compare *c);
 void cli_compare_free(cli_compare *c);

@@ -33,7 +33,8 @@ static void put_interval(ft_buf *b, double x, double low, double high, int decim
 {
     ft_buf_add_fmt(b, sign ? "%+.*f" : "%.*f", decimals, x);
     if (isfinite(low))
-        ft_buf_add_fmt(b, sign ? " [%+.*f, %+.*f]" : " [%.*f, %.*f]", decimals, low, decimals, high);
+        ft_buf_add_fmt(b, sign ? " [%+.*f, %+.*f]" : " [%.*f, %.*f]", decimals, low, decimals,
+                       high);
 }
 
 static void put_seen(ft_buf *b, const cli_comparison *t)
@@ -54,7 +55,8 @@ static size_t clusters_needed(double alpha)
     return n;
 }
 
-static void put_difference(ft_buf *b, const cli_compare *c, const cli_comparison *t, const char *how)
+static void put_difference(ft_buf *b, const cli_compare *c, const cli_comparison *t,
+                           const char *how)
 {
     const ft_estimate *d = &t->r.difference;
     const char *base = c->systems[0].name;
@@ -98,8 +100,8 @@ void cli_compare_put_verdict(ft_buf *b, const cli_compare *c, const cli_comparis
         ft_buf_add_fmt(b, "%s and %s have the same score on every example", name, base);
         break;
     case CLI_TOO_FEW:
-        ft_buf_add_fmt(b, "%zu %s too few to tell %s from %s; it takes %zu for any difference to be "
-                       "seen", t->metric->clusters,
+        ft_buf_add_fmt(b, "%zu %s too few to tell %s from %s; it takes %zu for any difference to "
+                       "be seen", t->metric->clusters,
                        t->metric->clusters == 1 ? (t->metric->cluster ? "group is" : "example is")
                        : t->metric->cluster     ? "groups are"
                                                 : "examples are",
@@ -149,7 +151,7 @@ static void add_cell(table *t, const char *text)
 
 static void print_table(const table *t)
 {
-    size_t widths[COLUMNS] = {0};
+    size_t widths[COLUMNS] = {0}, gap = 0;
     const char *cell = (const char *)t->cells.p;
     cli_check(ft_buf_check(&t->cells, cli_err()));
     for (size_t i = 0; i < t->rows * COLUMNS; i++, cell += strlen(cell) + 1)
@@ -157,19 +159,19 @@ static void print_table(const table *t)
             widths[i % COLUMNS] = width_of(cell);
     cell = (const char *)t->cells.p;
     for (size_t i = 0; i < t->rows * COLUMNS; i++, cell += strlen(cell) + 1) {
-        int last = i % COLUMNS == COLUMNS - 1;
-        cli_print("%s", cell);
-        for (size_t k = width_of(cell); !last && k < widths[i % COLUMNS] + 2; k++)
+        if (i % COLUMNS == 0)
+            gap = 0;
+        for (; *cell && gap > 0; gap--)        /* none behind the last text of a line */
             cli_print(" ");
-        if (last)
-            cli_print("\n");
+        cli_print("%s%s", cell, i % COLUMNS == COLUMNS - 1 ? "\n" : "");
+        gap += widths[i % COLUMNS] + 2 - width_of(cell);
     }
 }
 
 static void add_head(table *t)
 {
-    static const char *const head[COLUMNS] = {"metric", "system", "mean", "difference", "p", "p Holm",
-                                              "better/equal/worse", "sees"};
+    static const char *const head[COLUMNS] = {"metric", "system", "mean", "difference", "p",
+                                              "p Holm", "better/equal/worse", "sees"};
     for (size_t i = 0; i < COLUMNS; i++)
         add_cell(t, head[i]);
     t->rows++;
@@ -180,7 +182,8 @@ static void add_mean(table *t, const cli_comparison *x, int of_baseline)
 {
     const ft_estimate *m = of_baseline ? &x->r.a : &x->r.b;
     int wilson = x->r.binary && !x->metric->cluster;
-    double low = of_baseline ? x->r.a_low : x->r.b_low, high = of_baseline ? x->r.a_high : x->r.b_high;
+    double low = of_baseline ? x->r.a_low : x->r.b_low;
+    double high = of_baseline ? x->r.a_high : x->r.b_high;
     put_interval(&t->cells, m->mean, wilson ? low : m->low, wilson ? high : m->high,
                  cli_compare_decimals(x), 0);
     end_cell(t);
@@ -233,14 +236,14 @@ static void put_tests(ft_buf *b, const ft_comparison *r)
 static void put_examples(ft_buf *b, const cli_compare *c, const cli_comparison *t, const char *what,
                          const size_t *list, size_t n)
 {
-    char id[80];
     if (n == 0)
         return;
     ft_buf_add_fmt(b, "  %-16s", what);
     for (size_t i = 0; i < n; i++) {
-        ft_mp name = ft_score_table_id(c->systems[0].scores, t->metric->rows[list[i]]);
-        ft_buf_add_fmt(b, "%s%s %+.*g", i ? ", " : "", ft_score_table_show_id(name, id), 4,
-                       t->difference[list[i]]);
+        ft_buf_add_str(b, i ? ", " : "");
+        ft_score_table_put_id(b, ft_score_table_id(c->systems[0].scores,
+                                                   t->metric->rows[list[i]]));
+        ft_buf_add_fmt(b, " %+.4g", t->difference[list[i]]);
     }
     ft_buf_add_byte(b, '\n');
 }
@@ -261,8 +264,8 @@ static void put_details(ft_buf *b, const cli_compare *c, const cli_comparison *t
     }
     put_tests(b, r);
     if (isfinite(r->bootstrap.low))
-        ft_buf_add_fmt(b, "  by bootstrap    [%+.*f, %+.*f]\n", decimals, r->bootstrap.low, decimals,
-                       r->bootstrap.high);
+        ft_buf_add_fmt(b, "  by bootstrap    [%+.*f, %+.*f]\n", decimals, r->bootstrap.low,
+                       decimals, r->bootstrap.high);
     if (isfinite(r->effect_size))
         ft_buf_add_fmt(b, "  effect size     %+.2f standard deviations of a difference\n",
                        r->effect_size);
