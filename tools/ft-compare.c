@@ -80,6 +80,7 @@ int main(int argc, char **argv)
         cli_compare_html(&c, &b);
         cli_check(ft_buf_check(&b, cli_err()));
         cli_check(ft_out_write(page, b.p, b.n, cli_err()));
+        cli_check(ft_out_flush(cli_stdout(), cli_err()));    /* no page without its report */
         cli_check(ft_out_commit(&page, cli_err()));
     }
     ft_buf_free(&b);

@@ -173,7 +173,8 @@ refuse 64 "a name too many" "3 names for 2 files" --names a,b,c abc abc2
 refuse 64 "a name twice" "the same name" --names a,a abc abc2
 refuse 64 "a metric twice" "em is there twice" --metrics em,em abc abc2
 check_status 73 "a page that cannot be written" ft-compare --html missing/page.html abc abc2
-check_status 74 "a full disk" sh -c 'ft-compare abc abc2 >/dev/full'
+check_status 74 "a full disk" sh -c 'ft-compare --html page.html abc abc2 >/dev/full'
+check "leaves no page either" test ! -e page.html
 
 # Small and odd cases that are none of these.
 ft-compare --names a,b abc abc >text

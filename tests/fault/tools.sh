@@ -42,6 +42,8 @@ train-file    | packed.ft  | ft-train -m toy.gguf --lora-rank 2 --epochs 1 -o ou
 train-save | packed.ft | ft-train -m toy.gguf --batch 8 --checkpoint out --every 1 --resume -o out/a
 eval          | packed.ft  | ft-eval -m toy.gguf -a adapter.ft --json
 eval-scores   | packed.ft  | ft-eval -m toy.gguf --json --scores out/scores.jsonl
+compare       | scores.jsonl | ft-compare - scores2.jsonl
+compare-page  | /dev/null  | ft-compare --json --html out/page.html scores.jsonl scores2.jsonl
 generate      | text.ft    | ft-generate -m toy.gguf --max-tokens 4
 merge         | /dev/null  | ft-merge -m toy.gguf -a adapter.ft --type f16 -o out/merged.gguf
 quant         | /dev/null  | ft-quant -m toy.gguf -t q8_0 -o out/quant.gguf
@@ -88,6 +90,7 @@ make_inputs() {
     for i in 1 2 3 4 5 6 7 8 9; do
         printf '{"id":%d,"loss":%d.5,"targets":3}\n' $i $((i * i))
     done >scores.jsonl
+    sed 's/5,/25,/' scores.jsonl >scores2.jsonl
     printf '{"id":%d,"row":%d,"field":"label","given":"l%d","suggested":"new","accept":true}\n' \
         1 1 0 5 5 1 9 9 2 >reviewed.jsonl
     ! command -v ft-tokenize >/dev/null || ft-tokenize -q -m toy.gguf <text.ft >tokens.ft
