@@ -192,6 +192,9 @@ ft-compare --json five five2 >said
 check "five gains of five are no proof: 2 of 32" jq -e '.comparisons[0] |
     .p == 0.0625 and .mcnemar_p == 0.0625 and .verdict == "too few"' said
 check "six are enough, and said to be" jq -e '.comparisons[0].says | test("it takes 6")' said
+printf '{"id":%d,"group":7,"em":%d}\n' 1 0 2 1 >grouped
+ft-compare --names a,b --group id --json grouped grouped >said
+check "a group that is a number is no score" jq -e '.tests == 1 and .groups == 0' said
 printf '\357\273\277{"id":1,"em":true}\r\n\r\n{"id":2,"em":false}\r\n{"id":3,"em":null}' >marks
 printf '{"id":3,"x":2}\n{"em":1,"id":2}\n{"em":1,"id":1}' >marks2
 ft-compare --json marks marks2 >said 2>stderr

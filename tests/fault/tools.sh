@@ -90,7 +90,7 @@ make_inputs() {
     for i in 1 2 3 4 5 6 7 8 9; do
         printf '{"id":%d,"loss":%d.5,"targets":3}\n' $i $((i * i))
     done >scores.jsonl
-    sed 's/5,/25,/' scores.jsonl >scores2.jsonl
+    sed 's/\.5/.25/' scores.jsonl >scores2.jsonl
     printf '{"id":%d,"row":%d,"field":"label","given":"l%d","suggested":"new","accept":true}\n' \
         1 1 0 5 5 1 9 9 2 >reviewed.jsonl
     ! command -v ft-tokenize >/dev/null || ft-tokenize -q -m toy.gguf <text.ft >tokens.ft

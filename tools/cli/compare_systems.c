@@ -124,8 +124,8 @@ static void read_system(const cli_compare *c, cli_system *s)
 /* Fields that ft's tools write beside scores and that are none. */
 static int is_score(const char *key)
 {
-    static const char *const others[] = {"targets", "weight", "row", "record", "line", "label",
-                                         "source", "cluster", "tokens", "bytes", "seed", NULL};
+    static const char *const others[] = {"targets", "weight", "group", "cluster", "label", "source",
+                                         "row", "record", "line", "tokens", "bytes", "seed", NULL};
     for (size_t i = 0; others[i]; i++)
         if (strcmp(key, others[i]) == 0)
             return 0;
