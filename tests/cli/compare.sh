@@ -1,5 +1,5 @@
-# ft-compare by the command line: its figures against compare_oracle.py, which works them out from the
-# score files by definitions; what it refuses, and that it names what is wrong.
+# ft-compare by the command line: its figures against compare_oracle.py, which works them out from
+# the score files by definitions; what it refuses, and that it names what is wrong.
 set -eu
 . "$FT_ROOT/tests/cli/lib.sh"
 
@@ -60,8 +60,9 @@ check_same "the order of the others' lines does not matter" json1 json_sorted
 gzip <tuned.jsonl >tuned.gz
 ft-compare --json --names base,tuned,other base.jsonl - other.jsonl <tuned.gz >json_gzip
 check_same "standard input, packed" json1 json_gzip
+number='0\.[0-9]+'
 check "the verdict is a sentence" grep -qE \
-    '^em: tuned is better than base by 0\.[0-9]+ \[0\.[0-9]+, 0\.[0-9]+\]; p = .* \(Holm over 8\)$' \
+    "^em: tuned is better than base by $number \[$number, $number\]; p = $number \(Holm over 8\)$" \
     text1
 check "or says what would have been seen" \
     grep -qE '^bleu: no difference between .*; it sees >= [0-9.]+$' text1
@@ -90,7 +91,8 @@ bad = "<script>alert(1)</script>\x1b[31m\u202e&\"'"
 for name, x in (("evil", 0), ("evil2", 1)):
     with open(name, "w") as f:
         for i in range(8):
-            f.write(json.dumps({"id": bad + str(i), "group": bad, bad: x + i % 2, "é" * 90: 1}) + "\n")
+            row = {"id": bad + str(i), "group": bad, bad: x + i % 2, "é" * 90: 1}
+            f.write(json.dumps(row) + "\n")
 END
 ft-compare --names '<b>,a"&b' --html evil.html evil evil2 >evil.txt
 check "names from data are no markup" sh -c '! grep -qE "<script|<b>" evil.html'
