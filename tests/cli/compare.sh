@@ -120,12 +120,12 @@ scores '"a"' 1 '"b"' 0 >ab
 scores '"a"' 1 '"b"' 0 '"a"' 1 >aba
 scores '"a"' 1 '"b"' null '"c"' 1 >hole
 scores 1 1 2 0 >numbers
-scores '"1"' 1 '"2"' 0 >strings
+scores '"1"' 1 '"2"' 0 >texts
 refuse 65 "another id" 'abc: line 3: id "c" is not in abd' abc abd
 refuse 65 "an id less" 'abc: line 3: id "c" is not in ab:' abc ab
 refuse 65 "an id more" 'abc: line 3: id "c" is not in ab:' ab abc
 refuse 65 "an id twice" 'aba: line 3: id "a" stands already in line 1' abc aba
-refuse 65 "1 is not \"1\"" 'id 1 is not in strings' numbers strings
+refuse 65 "1 is not \"1\"" 'id 1 is not in texts' numbers texts
 refuse 65 "a score that one system lacks" 'id "b" has em in abc and none in hole' abc hole
 scores '"a"' NaN >nan
 refuse 65 "NaN" 'nan: line 1: NaN is no JSON' ab nan
@@ -141,8 +141,8 @@ scores 1.5 1 >odd_id
 refuse 65 "a fraction for an id" 'odd_id: line 1: id: not a string' ab odd_id
 echo '[1]' >list
 refuse 65 "a line that is no object" 'list: line 1: not a JSON object' ab list
-printf '{"id":"a","em":1}\n{"id":"b","em":\n' >cut
-refuse 65 "a line that was cut" 'cut: line 2: ' ab cut
+printf '{"id":"a","em":1}\n{"id":"b","em":\n' >ends
+refuse 65 "a line that was cut" 'ends: line 2: ' ab ends
 echo '{"id":"a","em":1,"em":0}' >twice
 refuse 65 "a field twice" 'twice: line 1: ' ab twice
 printf '{"id":"a","em":1,"x":"\377"}\n' >bytes

@@ -106,7 +106,8 @@ static void put_outcomes(ft_buf *b, const cli_comparison *tests, size_t n)
     ft_buf_add_fmt(b, "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" "
                    "viewBox=\"0 0 640 %g\" width=\"640\" height=\"%g\" fill=\"currentColor\" "
                    "font-family=\"system-ui,sans-serif\" font-size=\"12\">\n"
-                   "<title>Examples that got better, stayed equal, got worse</title>\n<text x=\"4\" y=\"18\" font-size=\"14\" font-weight=\"600\">"
+                   "<title>Examples that got better, stayed equal, got worse</title>\n"
+                   "<text x=\"4\" y=\"18\" font-size=\"14\" font-weight=\"600\">"
                    "Better, equal, worse</text>\n", height, height);
     for (size_t i = 0; i < n; i++) {
         const ft_comparison *r = &tests[i].r;
