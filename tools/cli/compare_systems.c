@@ -36,17 +36,23 @@ static int is_listed(const char *list, const char *word)
     return 0;
 }
 
-/* The next word of a list, NUL-terminated in a copy that lives as long as the program; NULL at the
- * end. */
-static const char *next_word(const char **list)
+static char *copy(const char *s, size_t n)
+{
+    char *p = ft_strndup(s, n, cli_err());
+    if (!p)
+        cli_fail();
+    return p;
+}
+
+/* A copy of the next word of a list; NULL at the end. */
+static char *next_word(const char **list)
 {
     size_t n;
     char *word;
     if (!*list)
         return NULL;
     n = strcspn(*list, ",");
-    if (!(word = ft_strndup(*list, n, cli_err())))
-        cli_fail();
+    word = copy(*list, n);
     *list = (*list)[n] ? *list + n + 1 : NULL;
     return word;
 }
@@ -67,15 +73,12 @@ static char *shown(const char *key)
 }
 
 /* "runs/tuned.jsonl" -> "tuned" */
-static const char *short_name(const char *path)
+static char *short_name(const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     const char *dot = strrchr(base, '.');
     size_t n = dot && dot > base ? (size_t)(dot - base) : strlen(base);
-    const char *name = ft_strndup(base, n, cli_err());
-    if (!name)
-        cli_fail();
-    return n ? name : path;
+    return n ? copy(base, n) : copy(path, strlen(path));
 }
 
 static int names_differ(const cli_compare *c)
@@ -87,28 +90,44 @@ static int names_differ(const cli_compare *c)
     return 1;
 }
 
-static void name_systems(cli_compare *c)
+/* Gives a system a name, fit to be shown; takes over `name`. */
+static void set_name(cli_system *s, char *name)
 {
-    const char *rest = c->names, *word;
+    ft_free(s->name);
+    s->name = shown(name);
+    ft_free(name);
+}
+
+static void take_names(cli_compare *c)
+{
+    const char *rest = c->names;
+    char *word;
     size_t n = 0;
     for (; (word = next_word(&rest)); n++) {
         if (!*word)
             cli_usage_error("--names %s: name %zu is empty", c->names, n + 1);
         if (n < c->n_systems)
-            c->systems[n].name = word;
+            set_name(&c->systems[n], word);
+        else
+            ft_free(word);
     }
-    if (c->names && n != c->n_systems)
+    if (n != c->n_systems)
         cli_usage_error("--names %s: %zu names for %zu files", c->names, n, c->n_systems);
-    for (size_t i = 0; i < c->n_systems && !c->names; i++)
-        c->systems[i].name = short_name(c->systems[i].path);
-    if (!names_differ(c) && c->names)
+    if (!names_differ(c))
         cli_usage_error("--names %s: two systems have the same name", c->names);
-    for (size_t i = 0; i < c->n_systems && !names_differ(c); i++)
-        c->systems[i].name = c->systems[i].path;
+}
+
+/* By their files' names, which may be whole paths. */
+static void name_systems(cli_compare *c)
+{
+    for (size_t i = 0; i < c->n_systems; i++)
+        set_name(&c->systems[i], short_name(c->systems[i].path));
+    if (names_differ(c))
+        return;
+    for (size_t i = 0; i < c->n_systems; i++)
+        set_name(&c->systems[i], copy(c->systems[i].path, strlen(c->systems[i].path)));
     if (!names_differ(c))
         cli_usage_error("a file is given twice; --names A,B,... tells them apart");
-    for (size_t i = 0; i < c->n_systems; i++)
-        c->systems[i].name = shown(c->systems[i].name);
 }
 
 /* ---- reading ---- */
@@ -262,7 +281,7 @@ static void add_metric(cli_compare *c, const char *key)
 {
     cli_metric *m = &c->metrics_of[c->n_metrics++];
     size_t targets = ft_score_table_column(c->systems[0].scores, "targets");
-    *m = (cli_metric){.key = key, .name = shown(key), .note = note_of(key),
+    *m = (cli_metric){.key = copy(key, strlen(key)), .name = shown(key), .note = note_of(key),
                       .lower_is_better = lower_is_better(c, key)};
     m->by_targets = strcmp(key, "loss") == 0 && !c->unweighted &&
                     targets < ft_score_table_columns(c->systems[0].scores);
@@ -282,7 +301,8 @@ static const cli_system *lacking(const cli_compare *c, const char *key)
 
 static void choose_named(cli_compare *c)
 {
-    const char *rest = c->metrics, *key;
+    const char *rest = c->metrics;
+    char *key;
     while ((key = next_word(&rest))) {
         const cli_system *s = lacking(c, key);
         for (size_t i = 0; i < c->n_metrics; i++)
@@ -295,6 +315,7 @@ static void choose_named(cli_compare *c)
         if (c->n_metrics == FT_SCORE_COLUMNS_MAX)
             cli_usage_error("--metrics: more than %d", FT_SCORE_COLUMNS_MAX);
         add_metric(c, key);
+        ft_free(key);
     }
 }
 
@@ -338,7 +359,10 @@ static void choose_common(cli_compare *c)
 
 void cli_compare_read(cli_compare *c)
 {
-    name_systems(c);
+    if (c->names)
+        take_names(c);
+    else
+        name_systems(c);
     for (size_t s = 0; s < c->n_systems; s++) {
         cli_system *x = &c->systems[s];
         read_system(c, x);
@@ -442,6 +466,7 @@ void cli_compare_free(cli_compare *c)
         ft_free(c->tests[i].difference);
     ft_free(c->tests);
     for (size_t i = 0; i < c->n_metrics; i++) {
+        ft_free(c->metrics_of[i].key);
         ft_free(c->metrics_of[i].name);
         ft_free(c->metrics_of[i].rows);
         ft_free(c->metrics_of[i].baseline);
@@ -451,5 +476,6 @@ void cli_compare_free(cli_compare *c)
     for (size_t i = 0; i < c->n_systems; i++) {
         ft_score_table_free(&c->systems[i].scores);
         ft_free(c->systems[i].row_of);
+        ft_free(c->systems[i].name);
     }
 }

@@ -17,14 +17,14 @@
 enum { CLI_SYSTEMS_MAX = 16, CLI_TESTS_MAX = 15 * FT_SCORE_COLUMNS_MAX, CLI_SHOWN_MAX = 100 };
 
 typedef struct cli_system {
-    const char *name;          /* fit to be shown */
+    char *name;                /* fit to be shown */
     const char *path;
     ft_score_table *scores;
     size_t *row_of;            /* of the baseline's rows; NULL for the baseline itself */
 } cli_system;
 
 typedef struct cli_metric {
-    const char *key;           /* the field's name         */
+    char *key;                 /* the field's name          */
     char *name;                /* the same, fit to be shown */
     const char *note;          /* what must be known about it, or NULL */
     int lower_is_better, by_targets;    /* by_targets: a row counts by its targets */
