@@ -22,6 +22,7 @@ static const struct { const char *name, *does; } tools[] = {
     {"pack", "fill windows of N tokens; examples never see each other"},
     {"train", "train a LoRA adapter"},
     {"eval", "loss, perplexity, bits per byte"},
+    {"shots", "examples before each question, fixed or the nearest"},
     {"generate", "answer the prompts of a stream"},
     {"merge", "put an adapter into its base model"},
     {"quant", "write a model in another number format"},
