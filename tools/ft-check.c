@@ -27,6 +27,7 @@ typedef struct finding {
     uint64_t records, bytes;
     ft_digest digest;
     ft_buf history, certificates;    /* JSON arrays or text lines */
+    ft_buf counts;                   /* JSON */
 } finding;
 
 static int check_records(ft_reader *r, ft_err *e)
@@ -74,7 +75,9 @@ static int check_stream(ft_in *in, finding *f, ft_err *e)
         if (show_history)
             cli_history_put(&f->history, ft_reader_history(r), cli_json());
         put_certificates(f, ft_reader_certificates(r));
-        rc = ft_buf_check(&f->history, e);
+        ft_json_put(&f->counts, ft_reader_counts(r));
+        if ((rc = ft_buf_check(&f->counts, e)) == 0)
+            rc = ft_buf_check(&f->history, e);
     }
     ft_reader_free(&r);
     return rc;
@@ -154,6 +157,10 @@ static void print_json(const char *path, const finding *f, int rc)
                    (unsigned long long)f->records, (unsigned long long)f->bytes);
     if (rc == 0) {
         ft_buf_add_fmt(&b, ",\"digest\":\"%s\",\"ok\":true", ft_digest_hex(&f->digest, hex));
+        if (f->counts.n) {
+            ft_buf_add_str(&b, ",\"counts\":");
+            ft_buf_add(&b, f->counts.p, f->counts.n);
+        }
         if (f->certificates.n) {
             ft_buf_add_str(&b, ",\"certificates\":");
             ft_buf_add(&b, f->certificates.p, f->certificates.n);
@@ -186,6 +193,7 @@ static int report(const char *path)
     ft_err_set(cli_err(), FT_OK, "%s", "");
     ft_buf_free(&f.history);
     ft_buf_free(&f.certificates);
+    ft_buf_free(&f.counts);
     return status;
 }
 

@@ -21,7 +21,7 @@
 static uint64_t rank = 16;
 static double alpha = 32, dropout = 0;
 static const char *targets = "all", *val_path, *log_path, *base = "file";
-static const char *compute = "auto", *recompute = "none";
+static const char *compute = "auto", *recompute = "none", *schedule = "cosine";
 static int no_shuffle, no_share, plan_only, allow_leak;
 static cli_checkpoints saved = {.every = 50};
 static ft_train_config cfg = {.lr = 2e-4, .warmup = 0.03, .decay = 0.01, .clip = 1, .batch = 16,
@@ -38,6 +38,8 @@ static const cli_option options[] = {
     {"base", 0, CLI_CHOICE, &base, "file|nf4", 0, 0, CLI_PAYLOAD,
      "train on the weights of the file, or on them in nf4 (QLoRA)"},
     {"lr", 0, CLI_REAL, &cfg.lr, "RATE", 0, 10, CLI_PAYLOAD, "learning rate after the warm-up"},
+    {"schedule", 0, CLI_CHOICE, &schedule, "cosine|linear|constant", 0, 0, CLI_PAYLOAD,
+     "how the rate goes on after the warm-up"},
     {"warmup", 0, CLI_REAL, &cfg.warmup, "W", 0, 1e9, CLI_PAYLOAD,
      "steps of warm-up; below 1: share of all steps"},
     {"weight-decay", 0, CLI_REAL, &cfg.decay, "D", 0, 100, CLI_PAYLOAD, "decoupled weight decay"},
@@ -230,6 +232,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);    /* a reader that is gone shows when the adapter is written */
     check_options();
     cfg.seed = cli_seed();
+    cfg.decline = ft_decline_by_name(schedule);
     cfg.recompute = ft_recompute_by_name(recompute);
     cfg.keep_recompute = cli_given("recompute");
     cfg.share = !no_share;

@@ -57,6 +57,7 @@ struct ft_reader {
     ft_history *graph;
     int has_history;
     ft_buf history;
+    ft_buf counts;               /* the last trailer's */
     ft_certificate_set certificates;
     ft_buf proof;
     int verified;
@@ -317,11 +318,20 @@ static int merge_certificates(ft_reader *r, ft_mp trailer)
     return rc < 0 ? rc : ft_certificate_set_add(&r->certificates, array, &r->failed);
 }
 
+static int keep_counts(ft_reader *r, ft_mp trailer)
+{
+    ft_mp counts;
+    ft_buf_clear(&r->counts);
+    if (ft_mp_get(trailer, "counts", &counts))
+        ft_buf_add(&r->counts, counts.p, counts.n);
+    return ft_buf_check(&r->counts, &r->failed);
+}
+
 static int end_stream(ft_reader *r, ft_mp map)
 {
     r->totals.digest = ft_hasher_digest(r->stream_no > 1 ? r->this : r->all);
     if (ft_trailer_check(map, &r->totals, &r->failed) < 0 || merge_history(r, map) < 0 ||
-        merge_certificates(r, map) < 0)
+        merge_certificates(r, map) < 0 || keep_counts(r, map) < 0)
         return in_frame(r);
     r->expect = WANT_NEXT_STREAM;
     return 0;
@@ -565,6 +575,7 @@ void ft_reader_free(ft_reader **rp)
     ft_buf_free(&r->header_map);
     ft_buf_free(&r->this_map);
     ft_buf_free(&r->history);
+    ft_buf_free(&r->counts);
     ft_buf_free(&r->proof);
     ft_certificate_set_free(&r->certificates);
     ft_hasher_free(&r->all);
@@ -620,6 +631,11 @@ ft_mp ft_reader_history(const ft_reader *r)
 ft_mp ft_reader_certificates(const ft_reader *r)
 {
     return (ft_mp){r->proof.p, r->proof.n};
+}
+
+ft_mp ft_reader_counts(const ft_reader *r)
+{
+    return (ft_mp){r->counts.p, r->counts.n};
 }
 
 const ft_history *ft_reader_graph(const ft_reader *r)

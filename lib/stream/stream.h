@@ -99,6 +99,10 @@ ft_mp ft_reader_history(const ft_reader *r);
  * stream had one. Owned by the reader. Before, there are the claims in the header. */
 ft_mp ft_reader_certificates(const ft_reader *r);
 
+/* After FT_EOS: the counts of the trailer as they stand there (doc/stream.md, section 5); those of
+ * the last stream, when several follow on each other. Owned by the reader. */
+ft_mp ft_reader_counts(const ft_reader *r);
+
 void ft_reader_free(ft_reader **r);                  /* closes the input; accepts NULL */
 
 /* ---- writing ---- */

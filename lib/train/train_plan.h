@@ -9,6 +9,7 @@
 #include "nn/lora.h"
 #include "nn/transformer.h"
 #include "train/dataset.h"
+#include "train/schedule.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 
 typedef struct ft_train_config {
     double lr;                     /* peak of the schedule                                     */
+    enum ft_decline decline;       /* what follows the warm-up                                  */
     double warmup;                 /* share of all steps when < 1, else steps                   */
     double decay, clip;            /* AdamW's decoupled decay; largest gradient norm, 0: any     */
     uint64_t batch;                /* a step ends at the first row boundary at or after so many

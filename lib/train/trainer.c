@@ -72,7 +72,8 @@ int ft_trainer_new(ft_trainer **out, const ft_model *m, ft_lora *l, ft_dataset *
         ft_trainer_free(&t);
         return rc;
     }
-    t->schedule = (ft_schedule){cfg->lr, ft_schedule_warmup(cfg->warmup, plan.steps), plan.steps};
+    t->schedule = (ft_schedule){cfg->decline, cfg->lr,
+                                ft_schedule_warmup(cfg->warmup, plan.steps), plan.steps};
     ft_train_order(train, cfg, 0, t->order);
     *out = t;
     return 0;

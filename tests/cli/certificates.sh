@@ -216,4 +216,9 @@ check "naming record and field" grep -q 'record 1 of aug.p: .*field aug' stderr
 check_status 65 "measuring on them is refused" ft-eval -q -m "$TOY" aug.p
 check "by record and field" grep -q 'record 1 of aug.p: .*field aug' stderr
 check_status 0 "unless that is allowed" ft-eval -q -m "$TOY" --allow-leak aug.p
+# ---- what is only compared with leaves no certificate ----
+ft-dedup -q --against b.ft,c.ft a.ft >clear.ft
+ft-check --json a.ft clear.ft | jq -c '[.certificates[].part]' >shown
+check "--against parts of a split: still the part that it was" test "$(uniq shown)" = "[0]"
+
 finish

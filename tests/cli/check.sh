@@ -68,4 +68,9 @@ check_status 65 "good files do not make up for a bad one" ft-check text.ft short
 check "all three are reported" test "$(wc -l <stdout)" = 3
 check_status 65 "an empty input" ft-check - </dev/null
 check_status 66 "the worst status counts" ft-check short.gguf missing.ft text.ft
+# ---- counts of the tool that wrote a stream ----
+printf '{"text":"a"}\n{"text":"b"}\n{"text":"a"}\n' | ft-import -q | ft-dedup -q >counted.ft
+check "--json has the counts of the tool that wrote the stream" test "$(ft-check --json counted.ft |
+    jq -c .counts)" = '{"read":3,"created":0,"written":2,"dropped":{"duplicate":1}}'
+
 finish

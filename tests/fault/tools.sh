@@ -42,9 +42,10 @@ train-file    | packed.ft  | ft-train -m toy.gguf --lora-rank 2 --epochs 1 -o ou
 train-save | packed.ft | ft-train -m toy.gguf --batch 8 --checkpoint out --every 1 --resume -o out/a
 eval          | packed.ft  | ft-eval -m toy.gguf -a adapter.ft --json
 eval-scores   | packed.ft  | ft-eval -m toy.gguf --json --scores out/scores.jsonl
+shots         | text.ft    | ft-shots --from items.ft -k 2
+generate      | text.ft    | ft-generate -m toy.gguf --max-tokens 4
 compare       | scores.jsonl | ft-compare - scores2.jsonl
 compare-page  | /dev/null  | ft-compare --json --html out/page.html scores.jsonl scores2.jsonl
-generate      | text.ft    | ft-generate -m toy.gguf --max-tokens 4
 merge         | /dev/null  | ft-merge -m toy.gguf -a adapter.ft --type f16 -o out/merged.gguf
 quant         | /dev/null  | ft-quant -m toy.gguf -t q8_0 -o out/quant.gguf
 quant-nf4     | /dev/null  | ft-quant -m toy.gguf -t nf4 -o out/quant.gguf

@@ -16,7 +16,7 @@ static void rates_equal_those_of_transformers(void **state)
     size_t seen = 0;
     (void)state;
     while (ft_mp_next(&it, &s)) {
-        ft_schedule mine = {golden_real(s, "peak"), (uint64_t)golden_real(s, "warmup"),
+        ft_schedule mine = {FT_COSINE, golden_real(s, "peak"), (uint64_t)golden_real(s, "warmup"),
                             (uint64_t)golden_real(s, "total")};
         ft_mp_iter rates = ft_mp_iter_of(golden_get(s, "rates"));
         for (uint64_t step = 0; ft_mp_next(&rates, &item); step++, seen++) {
@@ -27,6 +27,24 @@ static void rates_equal_those_of_transformers(void **state)
         assert_true(ft_schedule_lr(&mine, mine.total) == 0);
     }
     assert_int_equal(seen, 10 + 7 + 4 + 33);
+}
+
+/* transformers 5.23, get_linear_ and get_constant_schedule_with_warmup, 3 of 10 steps, 2e-4. */
+static void other_rates_too(void **state)
+{
+    static const double linear[] = {
+        0, 6.666666666666667e-05, 0.00013333333333333334, 0.0002, 0.00017142857142857143,
+        0.00014285714285714287, 0.00011428571428571428, 8.571428571428571e-05,
+        5.714285714285714e-05, 2.857142857142857e-05};
+    ft_schedule a = {ft_decline_by_name("linear"), 2e-4, 3, 10};
+    ft_schedule b = {ft_decline_by_name("constant"), 2e-4, 3, 10};
+    (void)state;
+    for (uint64_t i = 0; i < 10; i++) {
+        assert_true(fabs(ft_schedule_lr(&a, i) - linear[i]) <= 1e-18);
+        assert_true(fabs(ft_schedule_lr(&b, i) - (i < 3 ? linear[i] : 2e-4)) <= 1e-18);
+    }
+    assert_true(ft_schedule_lr(&a, 10) == 0);
+    assert_int_equal(ft_decline_by_name("cosine"), FT_COSINE);
 }
 
 static void warmup_is_a_share_or_a_number_of_steps(void **state)
@@ -198,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rates_equal_those_of_transformers),
+        cmocka_unit_test(other_rates_too),
         cmocka_unit_test(warmup_is_a_share_or_a_number_of_steps),
         cmocka_unit_test(shuffles_are_fair_permutations),
         cmocka_unit_test(gradients_are_clipped_by_their_common_norm),

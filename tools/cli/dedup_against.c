@@ -240,6 +240,7 @@ static void put_marked(job *j, ft_mp record, const ft_leak_scratch *s)
 {
     const ft_leak_match *worst = &s->match[0];
     const eval_item *it;
+    const char *slash;
     ft_buf *field = &j->line;
     for (size_t i = 1; i < s->n_matches; i++)
         if (s->match[i].span > worst->span ||
@@ -249,7 +250,8 @@ static void put_marked(job *j, ft_mp record, const ft_leak_scratch *s)
     ft_buf_clear(field);
     ft_mp_put_map(field, 4);
     ft_mp_put_cstr(field, "set");
-    ft_mp_put_cstr(field, j->set[it->set].name);
+    slash = strrchr(j->set[it->set].name, '/');          /* no folders in records */
+    ft_mp_put_cstr(field, slash ? slash + 1 : j->set[it->set].name);
     ft_mp_put_cstr(field, "item");
     ft_mp_put_raw(field, (ft_mp){j->ids.p + it->id_at, it->id_n});
     ft_mp_put_cstr(field, "span");
@@ -413,7 +415,7 @@ void cli_dedup_against(const cli_against *o, enum ft_part part, unsigned ignore,
     j.out = cli_writer(cli_output(), cli_header_from(in, FT_KIND_TEXT));
     cli_check(ft_writer_derive(j.out, in, cli_err()));
     for (size_t i = 0; i < j.n_sets; i++)
-        cli_check(ft_writer_derive(j.out, j.set[i].in, cli_err()));
+        cli_check(ft_writer_derive_apart(j.out, j.set[i].in, cli_err()));
     if (report)
         cli_check(ft_out_open(&j.report, report, cli_err()));
     cli_each_record(in, &(cli_steps){.work = look, .done = take}, &j);
