@@ -24,7 +24,7 @@ static const cli_option options[] = {
     {"alpha", 0, CLI_REAL, &c.options.alpha, "P", 1e-6, 0.5, 0,
      "the chance of a false alarm; intervals are of 1 - P"},
     {"power", 0, CLI_REAL, &c.options.power, "P", 0.5, 0.999, 0,
-     "the chance to see a difference of the size that is said to be seen"},
+     "the chance to see a difference that is said to be seen"},
     {"test", 0, CLI_CHOICE, &c.test, "randomisation|bootstrap|t", 0, 0, 0,
      "whose p decides"},
     {"swaps", 0, CLI_COUNT, &swaps, "N", 100, 10000000, 0,

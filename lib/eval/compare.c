@@ -51,7 +51,7 @@ void ft_holm(const double *p, size_t n, double *adjusted)
     for (size_t i = 0; i < n; i++) {
         size_t before = 0;
         for (size_t k = 0; k < n; k++)
-            before += p[k] < p[i] || (p[k] == p[i] && k < i);
+            before += p[k] < p[i] || (k < i && p[k] == p[i]);
         adjusted[i] = fmin(1, (double)(n - before) * p[i]);
     }
     /* Never less than that of a smaller p. Whether those were raised before does not matter. */
