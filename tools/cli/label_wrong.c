@@ -434,8 +434,13 @@ void label_wrong_judge(label_wrong *w, label_suggestions *s)
     settle_classes(w);
     bytes = make_room(w);
     cli_check(ft_spool_rewind(w->cards, cli_err()));
-    if (w->features)
-        cli_check(ft_features_finish(w->features, cli_err()));
+    if (w->features) {
+        /* A third for the n-grams leaves room for the weights, of which there are more. */
+        cli_check(ft_features_finish(w->features, bytes / 3, cli_err()));
+        if (bytes)
+            bytes = bytes > ft_features_bytes(w->features) ? bytes - ft_features_bytes(w->features)
+                                                           : 1;
+    }
     if (w->o.probs)
         read_probabilities(w);
     else
