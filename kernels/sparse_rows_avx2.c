@@ -1,5 +1,5 @@
-/* sparse_rows_avx2.c: z stays in registers, up to eight of them, while all rows go by. What is waited
- * for is memory, so rows are fetched some steps ahead. */
+/* sparse_rows_avx2.c: z stays in registers, up to eight of them, while all rows go by. What is
+ * waited for is memory, so rows are fetched some steps ahead. */
 #include "kernels/kernels_internal.h"
 
 #include <immintrin.h>

@@ -1,4 +1,5 @@
-/* feature_store.h: the n-grams of many texts, kept in memory or a spool, given back as tf-idf vectors.
+/* feature_store.h: the n-grams of many texts, kept in memory or a spool, given back as tf-idf
+ * vectors.
  *
  *     ft_features_new(&f, e);
  *     ft_features_add(f, packed, e);                         for each text, from ngrams.h

@@ -153,7 +153,7 @@ check "are refused with both lines" grep -q 'line 2 of bad: another change .* th
 for what in id given; do
     head -n 1 reviewed >bad
     head -n 1 reviewed | sed "s/\"$what\":\"[a-z0-9]*\"/\"$what\":\"x\"/" >>bad
-    check_status 65 "a second line of a row with another $what" ft-label --apply bad -o no.ft data.ft
+    check_status 65 "a second line with another $what" ft-label --apply bad -o no.ft data.ft
     check "is refused ($what)" grep -q 'line 2 of bad: the record in this row has another' stderr
 done
 head -n 1 reviewed >twice
@@ -268,7 +268,7 @@ bad 0 "a rare label" 'fewer rows than the 5 folds: "x" (1), "y" (1)' "$two" --gr
 import random
 r = random.Random(2)
 for i in range(200):
-    print("{\"text\": \"word%d\", \"label\": \"%s\"}" % (r.randrange(40), "yyyn"[r.randrange(4)]))' |
+    print("{\"text\": \"word%d\", \"label\": \"%s\"}" % (r.randrange(40), "yyyn"[i % 4]))' |
     to_stream >noise.ft
 check_status 0 "labels that have nothing to do with the texts" ft-label --suggest s noise.ft
 check "are told" grep -q 'warning: the classifier names the label .* has learnt nothing' stderr
