@@ -5,7 +5,8 @@
 #include <immintrin.h>
 
 #define INLINE static inline __attribute__((always_inline))
-enum { WIDE = 8, MOST = 8, AHEAD = 12, LINE = 16 };
+#define WIDE ((size_t)8)
+enum { MOST = 8, AHEAD = 12, LINE = 16 };
 
 INLINE void fetch(const float *w, size_t width, const uint32_t *row, size_t i, size_t n,
                   size_t regs)

@@ -30,7 +30,7 @@ static uint64_t draw(size_t row, size_t i, uint64_t n)
     return ft_rng_below(9, FT_RNG_DATA, (uint32_t)row, i, n);
 }
 
-/* Words of a class, and common ones that most texts have; some texts are there twice, some empty. */
+/* Words of a class, and common ones that most texts have; some texts are copies, some empty. */
 static void make_text(size_t i, ft_buf *b)
 {
     size_t from = i % 10 == 9 ? i - 5 : i, words = i % 97 == 3 ? 0 : 3 + draw(from, 0, 20);
