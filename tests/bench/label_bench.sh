@@ -1,7 +1,8 @@
 #!/bin/sh
 # ft-label beside scikit-learn's logistic regression and cleanlab on the same task: package
-# descriptions with their section as label, the 12 largest, one label in twenty replaced; 5 folds by
-# source package. Time of the whole and what was found. Then confident learning alone on the same probabilities.
+# descriptions with their section as label, the 12 largest, one label in twenty replaced; 5 folds
+# by source package. Time of the whole and what was found. Then confident learning alone on the
+# same probabilities.
 set -eu
 # shellcheck source=tests/bench/bench_lib.sh
 . "$FT_ROOT/tests/bench/bench_lib.sh"
