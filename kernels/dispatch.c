@@ -36,6 +36,7 @@ static const ft_kernels ref = {
     .softmax_tile_bf16 = ft_k_softmax_tile_bf16_ref,
     .softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_ref,
     .softmax_tile_back_bf16 = ft_k_softmax_tile_back_bf16_ref,
+    .sparse_rows = ft_k_sparse_rows_ref, .sparse_rows_back = ft_k_sparse_rows_back_ref,
     .minhash = ft_k_minhash_ref,
     .ascii_masks = ft_k_ascii_masks_ref,
 };
@@ -86,6 +87,8 @@ static ft_kernels avx2_of(ft_kernels k)
     k.softmax_tile_bf16 = ft_k_softmax_tile_bf16_avx2;
     k.softmax_tile_back_f32 = ft_k_softmax_tile_back_f32_avx2;
     k.softmax_tile_back_bf16 = ft_k_softmax_tile_back_bf16_avx2;
+    k.sparse_rows = ft_k_sparse_rows_avx2;
+    k.sparse_rows_back = ft_k_sparse_rows_back_avx2;
     k.minhash = ft_k_minhash_avx2;
     k.ascii_masks = ft_k_ascii_masks_avx2;
     return k;

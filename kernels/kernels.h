@@ -87,6 +87,13 @@ typedef struct ft_kernels {
     void (*axpy)(float a, const float *x, float *y, size_t n);     /* y += a * x */
     void (*scale)(float a, float *x, size_t n);                    /* x *= a     */
     double (*sum_squares)(const float *x, size_t n);
+    /* Sparse rows times a table w of rows of `width` floats, a multiple of 8: z += the sum of
+     * x[i] w[row[i]] over i < n; and its gradient, w[row[i]] += x[i] z for i < n, one after the
+     * other. z and w do not overlap. */
+    void (*sparse_rows)(const float *w, size_t width, const uint32_t *row, const float *x, size_t n,
+                        float *z);
+    void (*sparse_rows_back)(float *w, size_t width, const uint32_t *row, const float *x, size_t n,
+                             const float *z);
 
     /* ---- products of rows with a packed panel ----
      *

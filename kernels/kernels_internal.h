@@ -142,6 +142,11 @@ FT_K(pack_rows_s8, avx512);
 FT_K(pack_cols_s8, avx512);
 FT_K(gemm_s8, avx512);
 
+FT_K(sparse_rows, ref);
+FT_K(sparse_rows_back, ref);
+FT_K(sparse_rows, avx2);
+FT_K(sparse_rows_back, avx2);
+
 FT_K(ascii_masks, ref);
 FT_K(ascii_masks, avx2);
 FT_K(ascii_masks, avx512);

@@ -5,13 +5,14 @@
 #include "data/augment.h"
 #include "data/mix_store.h"
 #include "tools/cli/each_record.h"
+#include "tools/cli/leak.h"
 
 #include <string.h>
 
 static const char *templates, *slots, *synonyms;
 static double noise, alpha;
 static uint64_t times;
-static int eda, replace, again;
+static int eda, replace, again, allow_leak;
 static const cli_option options[] = {
     {"templates", 0, CLI_TEXT, &templates, "FILE", 0, 0, 0,
      "put the prompt into a line of FILE, where {prompt} stands"},
@@ -31,6 +32,8 @@ static const cli_option options[] = {
      "drop originals of which copies were made"},
     {"again", 0, CLI_FLAG, &again, NULL, 0, 0, CLI_PAYLOAD,
      "make copies of copies, too"},
+    {"allow-leak", 0, CLI_FLAG, &allow_leak, NULL, 0, 0, CLI_PAYLOAD,
+     "augment other parts of a split than the first, too"},
     {0}};
 static const cli_tool tool = {
     "ft-augment", "make more examples: templates, slots, typing noise, EDA",
@@ -230,6 +233,8 @@ int main(int argc, char **argv)
     cli_begin(&tool, argc, argv);
     read_command();
     ft_reader *in = cli_reader(cli_input(), FT_KIND_TEXT);
+    if (!allow_leak)
+        cli_leak_check_first_part(in);
     j.out = cli_writer(cli_output(), cli_header_from(in, FT_KIND_TEXT));
     cli_check(ft_writer_derive(j.out, in, cli_err()));
     open_job(&j);
@@ -237,6 +242,8 @@ int main(int argc, char **argv)
         augment_counted(&j, in);
     else
         cli_each_record(in, &(cli_steps){.work = augment_item, .done = put_item}, &j);
+    if (!allow_leak)
+        cli_leak_check_first_part(in);
     close_job(&j);
     cli_finish(&j.out);
     ft_reader_free(&in);

@@ -53,7 +53,7 @@ typedef struct job {
     uint64_t total;                        /* of --until; 0: first or all */
     enum cli_mix_unit unit;
     ft_writer *out;
-    ft_buf ratio, edited, name;            /* ratio: of FILE:SHARE, and the paths */
+    ft_buf ratio, edited, name, claims;    /* ratio: of FILE:SHARE, and the paths */
     const char *why;                       /* the file that ended it early  */
 } job;
 
@@ -260,14 +260,13 @@ static void report(const job *j)
 static void open_streams(job *j)
 {
     cli_mix_open(j->inputs, j->paths, j->n);
-    ft_kind kind = ft_reader_header(j->inputs[0].in)->kind;
     if (names)
         check_names(j);
     if (!field) {
-        j->unit = cli_mix_unit_of(by, kind);
+        j->unit = cli_mix_unit_of(by, ft_reader_header(j->inputs[0].in)->kind);
         by = cli_mix_unit_name(j->unit);
     }
-    j->out = cli_writer(cli_output(), cli_header_from(j->inputs[0].in, kind));
+    j->out = cli_writer(cli_output(), cli_mix_header(j->inputs, j->n, &j->claims));
     for (size_t i = 0; i < j->n; i++)
         cli_check(ft_writer_derive(j->out, j->inputs[i].in, cli_err()));
 }
@@ -296,5 +295,6 @@ int main(int argc, char **argv)
     ft_buf_free(&j.ratio);
     ft_buf_free(&j.edited);
     ft_buf_free(&j.name);
+    ft_buf_free(&j.claims);
     return cli_end();
 }

@@ -2,15 +2,14 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "kernels/kernels.h"
 
 #include <math.h>
 #include <string.h>
 
-#define RATE 0.5
+#define RATE 0.8
 #define SETTLED 1e-3f          /* errors below it are no step */
-enum { LANES = 8,              /* classes that are computed together */
-       LINE = 16,              /* floats in a line of the cache      */
-       AHEAD = 8 };            /* n-grams fetched beforehand         */
+enum { LANES = 8 };            /* classes that are computed together */
 
 typedef struct cross {
     const ft_features *f;
@@ -18,6 +17,7 @@ typedef struct cross {
     const uint8_t *fold;
     size_t rows, columns, K, width;    /* width: K rounded up to LANES */
     const ft_cross_options *o;
+    const ft_kernels *k;
     double *p;
     unsigned first;                    /* fold of task 0               */
     ft_err err[FT_FOLDS_MAX];
@@ -27,7 +27,7 @@ typedef struct model {
     float *weight;             /* columns x width, then the bias's row */
     float *squares;            /* columns, then the bias's             */
     float *z;                  /* width: logits, probabilities, errors */
-    uint32_t *order, *block;
+    uint32_t *order;
     ft_feature_row x;
 } model;
 
@@ -37,87 +37,65 @@ static void model_free(model *m)
     ft_free(m->squares);
     ft_free(m->z);
     ft_free(m->order);
-    ft_free(m->block);
     ft_feature_row_free(&m->x);
 }
 
 static int model_new(model *m, const cross *c, ft_err *e)
 {
-    m->weight = ft_new(c->columns + 1, c->width * sizeof *m->weight, e);
+    size_t row = c->width * sizeof *m->weight;
+    m->weight = ft_new_aligned(c->columns + 1, row, e);
     m->squares = ft_new(c->columns + 1, sizeof *m->squares, e);
     m->z = ft_new(c->width, sizeof *m->z, e);
     m->order = ft_new(c->rows, sizeof *m->order, e);
-    m->block = ft_new(c->width / LANES, sizeof *m->block, e);
-    return m->weight && m->squares && m->z && m->order && m->block ? 0 : FT_ERR_NOMEM;
+    if (!m->weight || !m->squares || !m->z || !m->order)
+        return FT_ERR_NOMEM;
+    memset(m->weight, 0, (c->columns + 1) * row);
+    return 0;
 }
 
-/* y += a x over width floats, in blocks that any compiler makes vectors of. */
-static void add_scaled(float a, const float *restrict x, float *restrict y, size_t width)
+static float *bias_of(const model *m, const cross *c)
 {
-    for (size_t b = 0; b < width; b += LANES)
-        for (size_t i = 0; i < LANES; i++)
-            y[b + i] += a * x[b + i];
-}
-
-static float *row_of(const model *m, const cross *c, size_t column)
-{
-    return m->weight + column * c->width;
+    return m->weight + c->columns * c->width;
 }
 
 /* z = softmax(W x + b) over K classes. */
 static void predict(model *m, const cross *c)
 {
-    float top, sum = 0;
-    memcpy(m->z, row_of(m, c, c->columns), c->width * sizeof *m->z);
-    for (size_t i = 0; i < m->x.n; i++) {
-        if (i + AHEAD < m->x.n)
-            for (size_t k = 0; k < c->width; k += LINE)
-                __builtin_prefetch(row_of(m, c, m->x.column[i + AHEAD]) + k);
-        add_scaled(m->x.value[i], row_of(m, c, m->x.column[i]), m->z, c->width);
-    }
-    top = m->z[0];
-    for (size_t k = 1; k < c->K; k++)
-        top = m->z[k] > top ? m->z[k] : top;
-    for (size_t k = 0; k < c->K; k++)
-        sum += m->z[k] = expf(m->z[k] - top);
-    for (size_t k = 0; k < c->K; k++)
-        m->z[k] /= sum;
+    memcpy(m->z, bias_of(m, c), c->width * sizeof *m->z);
+    c->k->sparse_rows(m->weight, c->width, m->x.column, m->x.value, m->x.n, m->z);
+    (void)c->k->softmax(m->z, 1, c->K);
 }
 
-/* Leaves in z the errors that matter, in `block` where they are. Returns: the number of blocks. */
-static size_t find_errors(model *m, const cross *c, uint32_t given, float *squares)
+/* Leaves in z the errors that matter. Returns: the sum of their squares. */
+static float find_errors(model *m, const cross *c, uint32_t given)
 {
-    size_t blocks = 0;
+    float squares = 0;
     m->z[given] -= 1;
-    *squares = 0;
-    for (size_t b = 0; b < c->width; b += LANES) {
-        float before = *squares;
-        for (size_t k = b; k < b + LANES; k++) {
-            if (k >= c->K || fabsf(m->z[k]) < SETTLED)
-                m->z[k] = 0;
-            *squares += m->z[k] * m->z[k];
-        }
-        if (*squares > before)
-            m->block[blocks++] = (uint32_t)b;
+    for (size_t k = 0; k < c->width; k++) {
+        if (k >= c->K || fabsf(m->z[k]) < SETTLED)
+            m->z[k] = 0;
+        squares += m->z[k] * m->z[k];
     }
-    return blocks;
+    return squares;
 }
 
-/* One step on the text in x, whose probabilities are in z. */
+/* The step for a column whose value is x, and its sum of squares. */
+static float step_of(float x, float squares, float rate, float *sum)
+{
+    *sum += x * x * squares;
+    return *sum > 0 ? -rate * x / sqrtf(*sum) : 0;
+}
+
+/* One step on the text in x, whose probabilities are in z. Uses up the values of x. */
 static void learn(model *m, const cross *c, uint32_t given, float rate)
 {
-    float squares;
-    size_t blocks = find_errors(m, c, given, &squares);
-    for (size_t i = 0; i <= m->x.n && blocks; i++) {
-        size_t column = i < m->x.n ? m->x.column[i] : c->columns;
-        float x = i < m->x.n ? m->x.value[i] : 1, *sum = &m->squares[column], step;
-        if (i + AHEAD < m->x.n)
-            __builtin_prefetch(&m->squares[m->x.column[i + AHEAD]]);
-        *sum += x * x * squares;
-        step = *sum > 0 ? -rate * x / sqrtf(*sum) : 0;
-        for (size_t b = 0; b < blocks; b++)
-            add_scaled(step, m->z + m->block[b], row_of(m, c, column) + m->block[b], LANES);
-    }
+    float squares = find_errors(m, c, given);
+    if (squares <= 0)
+        return;
+    for (size_t i = 0; i < m->x.n; i++)
+        m->x.value[i] = step_of(m->x.value[i], squares, rate, &m->squares[m->x.column[i]]);
+    c->k->sparse_rows_back(m->weight, c->width, m->x.column, m->x.value, m->x.n, m->z);
+    c->k->axpy(step_of(1, squares, rate, &m->squares[c->columns]), m->z, bias_of(m, c), c->width);
 }
 
 /* Puts the rows outside the fold into order, shuffled. Returns: their number. */
@@ -184,7 +162,8 @@ static void run_fold(void *ctx, size_t task, unsigned worker)
     model_free(&m);
 }
 
-/* Returns: folds to train at a time, at least 1, or an error. */
+/* Returns: folds to give to the pool at a time, at least 1, or an error. No more than there are
+ * threads have memory at once. */
 static int folds_at_a_time(const cross *c, ft_pool *pool, ft_err *e)
 {
     uint64_t each, room;
@@ -193,14 +172,14 @@ static int folds_at_a_time(const cross *c, ft_pool *pool, ft_err *e)
         __builtin_add_overflow(each, (uint64_t)c->rows * sizeof(uint32_t), &each))
         return ft_err_nomem(e, SIZE_MAX);
     if (c->o->bytes_max == 0)
-        return (int)threads;
+        return (int)c->o->folds;
     room = c->o->bytes_max / each;
     if (room == 0)
         return ft_err_set(e, FT_ERR_NOMEM, "the classifier of one fold takes %llu bytes (%zu "
                           "n-grams, %zu classes), over the bound of %llu",
                           (unsigned long long)each, c->columns, c->K,
                           (unsigned long long)c->o->bytes_max);
-    return room < threads ? (int)room : (int)threads;
+    return room < threads ? (int)room : (int)c->o->folds;
 }
 
 int ft_cross_probabilities(const ft_features *f, const uint32_t *given, const uint8_t *fold,
@@ -208,7 +187,8 @@ int ft_cross_probabilities(const ft_features *f, const uint32_t *given, const ui
                            ft_err *e)
 {
     cross c = {.f = f, .given = given, .fold = fold, .rows = ft_features_rows(f),
-               .columns = ft_features_columns(f), .K = K, .o = o, .p = p,
+               .columns = ft_features_columns(f), .K = K, .o = o,
+               .k = ft_kernels_get(), .p = p,
                .width = (K + LANES - 1) / LANES * LANES};
     size_t same = 0;
     int at_a_time;

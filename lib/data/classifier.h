@@ -13,8 +13,8 @@
  * A fold is one thread's work from beginning to end, so the result does not depend on the number
  * of threads. It finds no rate or number of epochs by itself, and knows no class weights.
  *
- * Memory: 4 (K rounded up to 8, and 1) bytes for each n-gram that two texts have, for each fold
- * being trained; under a bound fewer are trained at a time.
+ * Memory: 4 (K rounded up to 8, and 1) bytes for each column of the store, for each fold being
+ * trained; under a bound fewer are trained at a time.
  */
 #ifndef FT_CLASSIFIER_H
 #define FT_CLASSIFIER_H
@@ -26,7 +26,7 @@
 
 typedef struct ft_cross_options {
     unsigned folds, epochs;      /* 2..FT_FOLDS_MAX, >= 1                               */
-    double rate;                 /* 0: 0.5                                              */
+    double rate;                 /* 0: 0.8                                              */
     uint64_t seed;
     uint64_t bytes_max;          /* for weights; 0: no bound                            */
 } ft_cross_options;

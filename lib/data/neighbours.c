@@ -2,11 +2,21 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "kernels/kernels.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 64 };           /* texts a task asks for */
+enum { CHUNK = 64,             /* texts a task asks for */
+       COMMON_MAX = 64 };     /* columns that are dense */
+#define NO_PLACE UINT32_MAX
+#define ROUNDING 1e-5f         /* over the error of a sum of products of lengths up to 1 */
+
+/* A common word says little and stands in very many texts, so a question goes two ways. Sums over
+ * the postings of the rare columns bound a cosine from below; the lengths of the common parts bound
+ * what these can add (Cauchy and Schwarz). Only texts that can still be among the nearest have
+ * their common parts multiplied, which lie in rows of `common` floats. */
 
 typedef struct posting {
     uint32_t place;            /* among the indexed texts */
@@ -15,6 +25,7 @@ typedef struct posting {
 
 typedef struct worker {
     float *score;              /* one an indexed text; all zero between questions */
+    float *dense;              /* the question's common part; all zero likewise   */
     ft_feature_row x;
     ft_err err;
 } worker;
@@ -24,7 +35,12 @@ typedef struct index_of {
     const uint32_t *given;
     const ft_neighbour_options *o;
     ft_vote *votes;
-    size_t rows, n, columns;   /* n: indexed texts */
+    const ft_kernels *k;
+    size_t rows, n, columns;   /* n: indexed texts; columns: of words              */
+    uint32_t *count;           /* indexed texts that have a column                 */
+    uint32_t *place;           /* of a common column in a dense row, else NO_PLACE */
+    size_t common;
+    float *dense, *length;     /* common parts of indexed texts, and their lengths */
     uint32_t *row;             /* of each indexed text, ascending */
     uint64_t *begin;           /* of each column's postings; one more at the end */
     posting *postings;
@@ -79,8 +95,8 @@ static int draw_rows(index_of *x, ft_err *e)
 
 static int check_bound(const index_of *x, unsigned threads, ft_err *e)
 {
-    uint64_t bytes = x->begin[x->columns] * sizeof(posting) + 8 * (uint64_t)x->columns +
-                     4 * (uint64_t)x->n * (threads + 1);
+    uint64_t bytes = x->begin[x->columns] * sizeof(posting) + 16 * (uint64_t)x->columns +
+                     4 * (uint64_t)x->n * (threads + 2 + x->common);
     if (x->o->bytes_max == 0 || bytes <= x->o->bytes_max)
         return 0;
     return ft_err_set(e, FT_ERR_NOMEM, "the index of neighbours takes %llu bytes for %zu texts, "
@@ -88,18 +104,41 @@ static int check_bound(const index_of *x, unsigned threads, ft_err *e)
                       (unsigned long long)x->o->bytes_max);
 }
 
-/* Reads all indexed texts: to count their columns into begin, then to fill the postings. */
+/* Columns are numbered by falling frequency in all texts: the first ones are the common ones. */
+static void choose_common(index_of *x)
+{
+    for (size_t c = 0; c < x->columns; c++) {
+        int common = x->common < COMMON_MAX && x->count[c] > x->n / 20;
+        x->place[c] = common ? (uint32_t)x->common++ : NO_PLACE;
+        x->begin[c + 1] = x->begin[c] + (common ? 0 : x->count[c]);
+    }
+}
+
+static void fill_row(index_of *x, size_t i, const ft_feature_row *v)
+{
+    float *dense = x->dense + i * x->common;
+    for (size_t k = 0; k < v->n; k++) {
+        uint32_t c = v->column[k];
+        if (x->place[c] != NO_PLACE)
+            dense[x->place[c]] = v->value[k];
+        else
+            x->postings[x->begin[c]++] = (posting){(uint32_t)i, v->value[k]};
+    }
+    x->length[i] = (float)sqrt(x->k->sum_squares(dense, x->common));
+}
+
+/* Reads all indexed texts: to count their columns, then to fill the index. */
 static int scan(index_of *x, int fill, ft_err *e)
 {
     ft_feature_row v = {0};
     int rc = 0;
     for (size_t i = 0; i < x->n && rc == 0; i++) {
-        rc = ft_features_read(x->f, x->row[i], FT_FEATURES_WORDS, &v, e);
-        for (size_t k = 0; k < v.n && rc == 0; k++)
-            if (fill)
-                x->postings[x->begin[v.column[k]]++] = (posting){(uint32_t)i, v.value[k]};
-            else
-                x->begin[v.column[k] + 1]++;
+        if ((rc = ft_features_read(x->f, x->row[i], FT_FEATURES_WORDS, &v, e)) < 0)
+            break;
+        if (fill)
+            fill_row(x, i, &v);
+        for (size_t k = 0; k < v.n && !fill; k++)
+            x->count[v.column[k]]++;
     }
     ft_feature_row_free(&v);
     return rc;
@@ -109,16 +148,19 @@ static int build(index_of *x, unsigned threads, ft_err *e)
 {
     int rc;
     x->begin = ft_new(x->columns + 1, sizeof *x->begin, e);
-    if (!x->begin)
+    x->count = ft_new(x->columns, sizeof *x->count, e);
+    x->place = ft_new(x->columns, sizeof *x->place, e);
+    if (!x->begin || !x->count || !x->place)
         return FT_ERR_NOMEM;
     if ((rc = scan(x, 0, e)) < 0)
         return rc;
-    for (size_t c = 0; c < x->columns; c++)
-        x->begin[c + 1] += x->begin[c];
+    choose_common(x);
     if ((rc = check_bound(x, threads, e)) < 0)
         return rc;
     x->postings = ft_new((size_t)x->begin[x->columns], sizeof *x->postings, e);
-    if (!x->postings)
+    x->dense = ft_new(x->n, x->common * sizeof *x->dense, e);
+    x->length = ft_new(x->n, sizeof *x->length, e);
+    if (!x->postings || !x->dense || !x->length)
         return FT_ERR_NOMEM;
     if ((rc = scan(x, 1, e)) < 0)
         return rc;
@@ -174,23 +216,54 @@ static ft_vote count_votes(const nearest *b, uint32_t given)
     return v;
 }
 
-static int ask(index_of *x, worker *w, size_t row)
+/* Adds the products of the rare columns to the scores, and leaves the common ones in w->dense.
+ * Returns: the length of the common part. */
+static float ask_rare(const index_of *x, worker *w)
 {
-    nearest best = {0};
-    int rc = ft_features_read(x->f, row, FT_FEATURES_WORDS, &w->x, &w->err);
-    if (rc < 0)
-        return rc;
     for (size_t i = 0; i < w->x.n; i++) {
-        const posting *p = x->postings + x->begin[w->x.column[i]];
-        const posting *end = x->postings + x->begin[w->x.column[i] + 1];
+        uint32_t c = w->x.column[i];
+        const posting *p = x->postings + x->begin[c], *end = x->postings + x->begin[c + 1];
+        if (x->place[c] != NO_PLACE)
+            w->dense[x->place[c]] = w->x.value[i];
         for (; p < end; p++)
             w->score[p->place] += w->x.value[i] * p->value;
     }
+    return (float)sqrt(x->k->sum_squares(w->dense, x->common));
+}
+
+/* The k-th best of the scores so far, which no neighbour is below; 0 when fewer are over 0. */
+static float least_score(const index_of *x, const worker *w, size_t row)
+{
+    nearest best = {0};
+    for (size_t i = 0; i < x->n; i++)
+        if (w->score[i] > best.score[x->o->k - 1] && x->row[i] != row)
+            offer(&best, x->o->k, w->score[i], 0);
+    return best.n == x->o->k ? best.score[x->o->k - 1] : 0;
+}
+
+static int ask(index_of *x, worker *w, size_t row)
+{
+    nearest best = {0};
+    float length, least;
+    int rc = ft_features_read(x->f, row, FT_FEATURES_WORDS, &w->x, &w->err);
+    if (rc < 0)
+        return rc;
+    length = ask_rare(x, w);
+    least = least_score(x, w, row) - ROUNDING;
     for (size_t i = 0; i < x->n; i++) {
-        if (w->score[i] > 0 && x->row[i] != row)
-            offer(&best, x->o->k, w->score[i], x->given[x->row[i]]);
+        float score = w->score[i];
         w->score[i] = 0;
+        if (score + length * x->length[i] < least || x->row[i] == row)
+            continue;
+        score += x->k->dot(w->dense, x->dense + i * x->common, x->common);
+        if (score > 0)
+            offer(&best, x->o->k, score, x->given[x->row[i]]);
+        if (best.n == x->o->k && best.score[best.n - 1] - ROUNDING > least)
+            least = best.score[best.n - 1] - ROUNDING;
     }
+    for (size_t i = 0; i < w->x.n; i++)
+        if (x->place[w->x.column[i]] != NO_PLACE)
+            w->dense[x->place[w->x.column[i]]] = 0;
     x->votes[row] = count_votes(&best, x->given[row]);
     return 0;
 }
@@ -212,7 +285,8 @@ static int ask_all(index_of *x, ft_pool *pool, ft_err *e)
     if (!x->workers)
         return FT_ERR_NOMEM;
     for (unsigned i = 0; i < threads && rc == 0; i++)
-        if (!(x->workers[i].score = ft_new(x->n, sizeof(float), e)))
+        if (!(x->workers[i].score = ft_new(x->n, sizeof(float), e)) ||
+            !(x->workers[i].dense = ft_new(x->common, sizeof(float), e)))
             rc = FT_ERR_NOMEM;
     if (rc == 0)
         ft_pool_run(pool, (x->rows + CHUNK - 1) / CHUNK, ask_chunk, x);
@@ -220,6 +294,7 @@ static int ask_all(index_of *x, ft_pool *pool, ft_err *e)
         if (rc == 0 && x->workers[i].err.code < 0)
             rc = ft_err_set(e, x->workers[i].err.code, "%s", x->workers[i].err.text);
         ft_free(x->workers[i].score);
+        ft_free(x->workers[i].dense);
         ft_feature_row_free(&x->workers[i].x);
     }
     ft_free(x->workers);
@@ -230,7 +305,8 @@ int ft_neighbours_vote(const ft_features *f, const uint32_t *given, size_t K,
                        const ft_neighbour_options *o, ft_pool *pool, ft_vote *votes, ft_err *e)
 {
     index_of x = {.f = f, .given = given, .o = o, .votes = votes,
-                  .rows = ft_features_rows(f), .columns = ft_features_columns(f)};
+                  .rows = ft_features_rows(f), .columns = ft_features_word_columns(f),
+                  .k = ft_kernels_get()};
     int rc;
     if (o->k < 1 || o->k > FT_NEIGHBOURS_MAX)
         return ft_err_set(e, FT_ERR_USAGE, "%u neighbours", o->k);
@@ -242,6 +318,10 @@ int ft_neighbours_vote(const ft_features *f, const uint32_t *given, size_t K,
         rc = ask_all(&x, pool, e);
     ft_free(x.row);
     ft_free(x.begin);
+    ft_free(x.count);
+    ft_free(x.place);
     ft_free(x.postings);
+    ft_free(x.dense);
+    ft_free(x.length);
     return rc;
 }

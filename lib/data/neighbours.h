@@ -6,12 +6,14 @@
  *     ft_neighbours_vote(f, given, K, &(ft_neighbour_options){.k = 10}, pool, votes, e);
  *     if (votes[i].found >= 5 && votes[i].disagree >= 0.7 * votes[i].found) …
  *
- * Time grows with the square of the texts. With more than `index_max` of them, neighbours are
- * looked
- * for among so many, drawn by the seed; every text still gets a vote.
+ * Time grows with the square of the texts, but common words, of up to 64 columns that more than one
+ * text in 20 has, are multiplied only for texts that can still be among the nearest. With more than
+ * `index_max` texts, neighbours are looked for among so many, drawn by the seed; every text still
+ * gets a vote. Cosines are sums of floats: two that differ by less than 1e-6 may change places,
+ * those of equal texts are equal.
  *
- * Memory: 8 bytes for each distinct word or pair of each indexed text, 4 bytes a column, 4 bytes
- * an indexed text for each thread.
+ * Memory: 8 bytes for each distinct word or pair of each indexed text, 16 bytes a column, 4 bytes
+ * an indexed text for each thread and each common column.
  */
 #ifndef FT_NEIGHBOURS_H
 #define FT_NEIGHBOURS_H

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { SEED_WORDS = 1, SEED_CHARS = 2, RUN_MIN = 3, RUN_MAX = 5 };
+enum { SEED_WORDS = 1, SEED_CHARS = 2, RUN = 4 };
 
 static void add_key(ft_ngrams *g, const void *p, size_t n, uint64_t seed)
 {
@@ -38,19 +38,16 @@ static int continues(uint8_t c)
     return (c & 0xc0) == 0x80;
 }
 
-/* All runs that begin at a character; characters are told apart by their first bytes. */
+/* All runs of RUN characters, which are told apart by their first bytes. */
 static void add_runs(ft_ngrams *g, ft_slice text)
 {
-    for (size_t i = 0; i < text.n; i++) {
-        size_t end = i, chars = 0;
-        if (continues(text.p[i]))
+    size_t begin[RUN] = {0}, chars = 0;
+    for (size_t i = 0; i <= text.n; i++) {
+        if (i < text.n && continues(text.p[i]))
             continue;
-        while (chars < RUN_MAX && end < text.n) {
-            for (end++; end < text.n && continues(text.p[end]);)
-                end++;
-            if (++chars >= RUN_MIN)
-                add_key(g, text.p + i, end - i, SEED_CHARS);
-        }
+        if (chars >= RUN)
+            add_key(g, text.p + begin[chars % RUN], i - begin[chars % RUN], SEED_CHARS);
+        begin[chars++ % RUN] = i;
     }
 }
 

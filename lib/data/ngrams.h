@@ -1,4 +1,4 @@
-/* ngrams.h: what is counted in a text: words, pairs of words, and runs of 3 to 5 characters, each
+/* ngrams.h: what is counted in a text: words, pairs of words, and runs of 4 characters, each
  * as one of 2^20 buckets, words (and pairs) apart from characters.
  *
  *     ft_ngrams_make(&g, text.p, text.n, &packed, e);       // bytes to keep
@@ -6,7 +6,7 @@
  *     while (ft_ngrams_next(&it, &bucket, &count)) …
  *
  * Words are those of plain_words.h, in the canonical form of the text; a pair is two words on
- * end with a space between, the bucket being XXH3-64 of its bytes with seed 1. A run is 3, 4 or 5
+ * end with a space between, the bucket being XXH3-64 of its bytes with seed 1. A run is 4
  * characters of the canonical form; XXH3-64 with seed 2. Only the first FT_NGRAM_TEXT_MAX bytes of
  * a canonical form are looked at.
  *

@@ -142,6 +142,26 @@ check "with null for none" grep -q \
 ft-split -q --to aa.ft,ab.ft --ratio 1,1 a.ft
 for i in aa ab; do prepare $i.ft >$i.p; done
 
+# Mixes have what their parts have.
+ft-mix -q --ratio 1,1 a.ft text.ft -o mixed.ft
+ft-mix -q --ratio 1,1 text.ft a.ft -o mixed2.ft
+ft-mix -q --ratio 1,1 a.ft c.ft -o parts.ft
+ft-mix -q --ratio 1,1 a.ft b2.ft -o splits.ft
+ft-mix -q --ratio 1,1 text.ft text.ft -o none.ft
+ft-mix -q --balance label --cap 3 a.ft text.ft -o even.ft
+for i in mixed.ft:"- 0" mixed2.ft:"- 0" parts.ft:"0 2" splits.ft:"0 1" none.ft: even.ft:"- 0"; do
+    check "$i: certificates of a mix" test "$(proof "${i%%:*}")" = "${i#*:}"
+    check "$i: its header claims those that are known" test "$(decode --header "${i%%:*}" |
+        jq -r '[.certificates // [] | .[].part] | sort | join(" ")')" = "$(echo "${i#*:}" |
+        sed 's/^- //')"
+done
+check_status 0 "ft-check shows both splits" ft-check splits.ft
+check "of a mix" test "$(grep -c '    part [12] of [23] of split' stdout)" = 2
+check_status 0 "and where some records" ft-check mixed.ft
+check "have none" grep -q 'some records have no certificate' stdout
+prepare mixed.ft >mixed.p
+prepare parts.ft >parts.p
+
 train() { ft-train -q -m "$TOY" --lora-rank 2 --threads 2 "$@"; }
 silent() { # WHAT COMMAND...
     what=$1
@@ -174,6 +194,10 @@ warned "validation on another split" 'different splits' train --val b2.p -o no.a
 warned "validation without certificate" 'text.p has no certificate' train --val text.p -o no.ad a.p
 warned "training without" 'text.p has no certificate' train --val a.p -o no.ad text.p
 warned "training on a mix" 'part of half.p has no certificate' train --val b.p -o no.ad half.p
+warned "validation beside a mix" 'part of mixed.p has no certificate' \
+    train --val b.p -o no.ad mixed.p
+refused "validation on a part that is in the mix" train --val c.p -o no.ad parts.p
+silent "validation on the part that is not" train --val b.p -o no.ad parts.p
 warned "a leak that is allowed" 'same part 1 .*--allow-leak' \
     train --val a.p --allow-leak -o leak.ad a.p
 check "an adapter has the certificates of what it was trained on" test "$(proof val.ad)" = 0
@@ -205,7 +229,20 @@ for i in merged small; do
     check "$i: shows it" grep -q '    part 1 of 3 of split' stdout
 done
 
-# Augmented examples are for training alone.
+# Augmented examples are for training alone, and so is what they are made of.
+augment() { ft-augment -q --noise 0.2 "$@" -o more.ft; }
+check_status 0 "the first part is augmented" augment a.ft
+check "and keeps its certificate" test "$(proof more.ft)" = 0
+check_status 0 "so is what has no certificate" augment text.ft
+rm -f more.ft
+for i in b ab splits both; do
+    check_status 65 "$i: a later part is not augmented" augment $i.ft
+    check "$i: said why" grep -q "^ft-augment: $i.ft is of part 2 of [23] of split" stderr
+    check "$i: nothing is left" test ! -e more.ft
+done
+ft-split -q --to ba.ft,bb.ft --ratio 1,1 b.ft
+check_status 65 "nor the first part of a later part" augment ba.ft
+check_status 0 "but where that is asked for" augment --allow-leak b.ft
 sed 's/^{/{"aug":"typo",/' plain.jsonl | head -n 40 | ft-import -q >aug.ft
 prepare aug.ft >aug.p
 decode aug.p >aug.json

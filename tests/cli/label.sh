@@ -31,6 +31,7 @@ to_stream <data.jsonl >data.ft
 decode data.ft >all.json
 
 ft-label --knn --suggest s.jsonl --threads 1 data.ft >out.ft 2>said
+cp said said.first
 decode out.ft >out.json
 check_same "the examples pass through" all.json out.json
 ft-label -q --knn --suggest s4.jsonl --threads 4 data.ft >out4.ft
@@ -109,11 +110,10 @@ check_same "--apply: the same bytes with 1 and 4 threads" new.ft new4.ft
 check "--apply: the counts" grep -q "read 400, written 399, dropped 1 (reviewed), corrected 3, \
 rejected 1, unreviewed $(($(wc -l <reviewed) - 5))" said
 /usr/bin/python3 - >want <<'END'
-import json, sys
+import json
 changes = [json.loads(line) for line in open("reviewed")]
 changes = {c["row"]: c for c in changes if c.get("accept")}
-sys.stdin = open("all.json")
-for i, line in enumerate(sys.stdin):
+for i, line in enumerate(open("all.json")):
     c = changes.get(i + 1)
     if c is None:
         print(line, end="")
@@ -150,6 +150,20 @@ head -n 1 reviewed >bad
 head -n 1 reviewed | sed 's/"suggested":"[a-z]*"/"suggested":"other"/' >>bad
 check_status 65 "two different changes of a row" ft-label --apply bad -o no.ft data.ft
 check "are refused with both lines" grep -q 'line 2 of bad: another change .* than line 1' stderr
+for what in id given; do
+    head -n 1 reviewed >bad
+    head -n 1 reviewed | sed "s/\"$what\":\"[a-z0-9]*\"/\"$what\":\"x\"/" >>bad
+    check_status 65 "a second line with another $what" ft-label --apply bad -o no.ft data.ft
+    check "is refused ($what)" grep -q 'line 2 of bad: the record in this row has another' stderr
+done
+head -n 1 reviewed >twice
+head -n 1 reviewed >>twice
+ft-label -q --apply twice -o twice.ft data.ft
+head -n 1 reviewed >once
+ft-label -q --apply once -o once.ft data.ft
+decode twice.ft >want
+decode once.ft >got
+check_same "the same line twice is that line" want got
 check_status 66 "a review that is not there" ft-label --apply nowhere -o no.ft data.ft
 
 # Answers to one prompt.
@@ -250,6 +264,15 @@ bad 0 "unlabelled rows among others" 'unlabelled 1' "$two"'{"text":"e"}\n' --pro
 bad 0 "numbers as labels" 'labels 2' "$(printf '%s' "$two" | sed 's/"x"/1/;s/"y"/2/')" \
     --group text
 bad 0 "a rare label" 'fewer rows than the 5 folds: "x" (1), "y" (1)' "$two" --group text
+/usr/bin/python3 -c '
+import random
+r = random.Random(2)
+for i in range(200):
+    print("{\"text\": \"word%d\", \"label\": \"%s\"}" % (r.randrange(40), "yyyn"[i % 4]))' |
+    to_stream >noise.ft
+check_status 0 "labels that have nothing to do with the texts" ft-label --suggest s noise.ft
+check "are told" grep -q 'warning: the classifier names the label .* has learnt nothing' stderr
+check "but not where something is learnt" sh -c '! grep -q "learnt nothing" said.first'
 check_status 71 "more than --memory" ft-label --memory 64K --suggest no.jsonl -o no.ft data.ft
 check "is refused with numbers" grep -q 'over the bound of' stderr
 check_status 64 "nothing to do is misuse" ft-label data.ft

@@ -110,6 +110,43 @@ static void axpy_and_scale(const ft_kernels *f)
 }
 FAMILY_TESTS(axpy_and_scale)
 
+/* Rows of a table of 5, one of them twice, against double precision. */
+static void sparse_rows_and_their_gradient(const ft_kernels *f)
+{
+    static const uint32_t row[] = {3, 0, 4, 3, 1};
+    enum { ROWS = 5, N = 5 };
+    for (size_t width = 0; width <= 216; width += 8)
+        for EACH(h, shifts)
+            for (size_t n = 0; n <= N; n++) {
+                const float *x = fill(&in, n, 0, 1, 2);
+                float *w = fill(&out, ROWS * width, shifts[h], 2, 2);
+                float *z = fill(&out2, width, shifts[3 - h], 3, 2);
+                f->sparse_rows(w, width, row, x, n, z);
+                for (size_t k = 0; k < width; k++) {
+                    double want = (double)number(3, k, 2), size = fabs(want);
+                    for (size_t i = 0; i < n; i++) {
+                        double term = (double)x[i] * (double)w[row[i] * width + k];
+                        want += term;
+                        size += fabs(term);
+                    }
+                    near_double("sparse_rows", width, k, (double)z[k], want, rounding(size));
+                }
+                area_intact(&out2);
+                f->sparse_rows_back(w, width, row, x, n, z);
+                for (size_t i = 0; i < ROWS * width; i++) {
+                    double want = (double)number(2, i, 2), size = fabs(want);
+                    for (size_t k = 0; k < n; k++)
+                        if (row[k] == i / width) {
+                            want += (double)x[k] * (double)z[i % width];
+                            size += fabs((double)x[k] * (double)z[i % width]);
+                        }
+                    near_double("sparse_rows_back", width, i, (double)w[i], want, rounding(size));
+                }
+                area_intact(&out);
+            }
+}
+FAMILY_TESTS(sparse_rows_and_their_gradient)
+
 static void adamw_takes_the_step_of_the_paper(const ft_kernels *f)
 {
     const float lr = 1e-3f, b1 = 0.9f, b2 = 0.999f, c1 = 0.271f, c2 = 0.002997f, eps = 1e-8f;
@@ -181,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FAMILY_LIST(rmsnorm_and_its_gradient), FAMILY_LIST(rope_turns_and_turns_back),
         FAMILY_LIST(sums_of_products), FAMILY_LIST(axpy_and_scale),
+        FAMILY_LIST(sparse_rows_and_their_gradient),
         FAMILY_LIST(adamw_takes_the_step_of_the_paper), FAMILY_LIST(adamw_rests_without_gradient),
         FAMILY_LIST(adamw_gives_the_bits_of_the_reference)};
     return cmocka_run_group_tests(tests, NULL, NULL);

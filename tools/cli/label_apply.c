@@ -113,28 +113,28 @@ static int same_value(ft_mp a, ft_mp b)
     return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
 }
 
-/* Lines of several methods may agree on a row; where they do not, it is refused. */
-static void settle_twice(label_review *r)
+static int same_field(const label_review *r, const change *a, const change *b, const char *field)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < r->n; i++) {
-        const change *c = &r->changes[i], *b = kept ? &r->changes[kept - 1] : NULL;
-        ft_mp x = {0}, y = {0}, f = {0}, g = {0};
-        if (b && b->row == c->row) {
-            (void)ft_mp_get(map_of(r, b), "suggested", &x);
-            (void)ft_mp_get(map_of(r, c), "suggested", &y);
-            (void)ft_mp_get(map_of(r, b), "field", &f);
-            (void)ft_mp_get(map_of(r, c), "field", &g);
-            if (b->drop != c->drop || (!c->drop && !(same_value(x, y) && same_value(f, g)))) {
-                ft_err_set(cli_err(), FT_ERR_DATA, "another change of row %llu than line %llu; "
-                           "accept one", (unsigned long long)c->row, (unsigned long long)b->line);
-                fail_at(r, c->line);
-            }
+    ft_mp x = {0}, y = {0};
+    (void)ft_mp_get(map_of(r, a), field, &x);
+    (void)ft_mp_get(map_of(r, b), field, &y);
+    return same_value(x, y);
+}
+
+/* Lines of several methods may agree on a row; where they do not, it is refused. Lines that drop it
+ * need not be of one field; their ids and what is given are checked one by one. */
+static void settle_twice(const label_review *r)
+{
+    for (size_t i = 1; i < r->n; i++) {
+        const change *b = &r->changes[i - 1], *c = &r->changes[i];
+        if (b->row != c->row || (b->drop && c->drop) ||
+            (b->drop == c->drop && same_field(r, b, c, "suggested") &&
+             same_field(r, b, c, "field")))
             continue;
-        }
-        r->changes[kept++] = *c;
+        ft_err_set(cli_err(), FT_ERR_DATA, "another change of row %llu than line %llu; accept one",
+                   (unsigned long long)c->row, (unsigned long long)b->line);
+        fail_at(r, c->line);
     }
-    r->n = kept;
 }
 
 label_review *label_review_read(const char *path)
@@ -283,9 +283,10 @@ int label_review_apply(label_review *r, ft_mp record, uint64_t number, ft_mp *ou
     *out = record;
     if (!c || c->row != number)
         return 1;
-    r->next++;
-    check_id(r, c, record);
-    check_given(r, c, record);
+    for (; r->next < r->n && r->changes[r->next].row == number; r->next++) {
+        check_id(r, &r->changes[r->next], record);
+        check_given(r, &r->changes[r->next], record);
+    }
     if (c->drop) {
         r->dropped++;
         return 0;

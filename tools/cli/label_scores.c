@@ -70,13 +70,12 @@ static void read_table(table *t, const char *path)
     ft_lines *lines = NULL;
     ft_slice text;
     ft_buf record = {0}, id = {0};
-    int rc;
     if (!(t->path = path))
         return;
     cli_check(ft_digest_set_new(&t->ids, cli_memory(), cli_err()));
     cli_check(ft_in_open(&in, path, cli_err()));
     cli_check(ft_lines_new(&lines, in, cli_err()));
-    while ((rc = cli_check(ft_lines_next(lines, &text, cli_err()))) == 0) {
+    while (cli_check(ft_lines_next(lines, &text, cli_err())) == 0) {
         ft_buf_clear(&record);
         if (ft_json_parse(text.p, text.n, &record, cli_err()) < 0 ||
             read_line(t, (ft_mp){record.p, record.n}, &id, cli_err()) < 0) {

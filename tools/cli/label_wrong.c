@@ -351,6 +351,19 @@ static void wrap_memory(int rc)
     cli_check(rc);
 }
 
+/* A classifier that does not beat naming the largest class for every text has learnt nothing. */
+static void warn_of_useless(const label_wrong *w, size_t right)
+{
+    uint64_t *count = count_rows(w), largest = 0;
+    for (size_t k = 0; k < w->classes.n; k++)
+        largest = count[k] > largest ? count[k] : largest;
+    ft_free(count);
+    if (right <= largest)
+        cli_warn("the classifier names the label of %zu of %zu rows, and naming the largest class "
+                 "would be right for %llu: it has learnt nothing from the texts, and its "
+                 "suggestions are worth nothing", right, w->n, (unsigned long long)largest);
+}
+
 static void compute_probabilities(label_wrong *w, uint64_t bytes)
 {
     ft_cross_options o = {.folds = w->o.folds, .epochs = w->o.epochs, .seed = cli_seed(),
@@ -361,6 +374,7 @@ static void compute_probabilities(label_wrong *w, uint64_t bytes)
     for (size_t i = 0; i < w->n; i++)
         right += ft_most_probable(w->p + i * w->classes.n, w->classes.n) == w->given[i];
     cli_result_real("accuracy", (double)right / (double)w->n);
+    warn_of_useless(w, right);
 }
 
 /* Adds a suggestion for row i. score_key: smaller is more suspicious. */
@@ -434,8 +448,13 @@ void label_wrong_judge(label_wrong *w, label_suggestions *s)
     settle_classes(w);
     bytes = make_room(w);
     cli_check(ft_spool_rewind(w->cards, cli_err()));
-    if (w->features)
-        cli_check(ft_features_finish(w->features, cli_err()));
+    if (w->features) {
+        /* A third for the n-grams leaves room for the weights, of which there are more. */
+        cli_check(ft_features_finish(w->features, bytes / 3, cli_err()));
+        if (bytes)
+            bytes = bytes > ft_features_bytes(w->features) ? bytes - ft_features_bytes(w->features)
+                                                           : 1;
+    }
     if (w->o.probs)
         read_probabilities(w);
     else

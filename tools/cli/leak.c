@@ -120,6 +120,33 @@ int cli_leak_check_segment(const ft_segment *s, int allow, ft_err *e)
                       "split before augmenting, or say --allow-leak");
 }
 
+/* Whether there is a certificate of a part other than the first, however deep. */
+static int find_later_part(ft_mp array, ft_certificate *c)
+{
+    ft_mp_iter it = array.n ? ft_mp_iter_of(array) : (ft_mp_iter){0};
+    ft_mp v;
+    while (ft_mp_next(&it, &v))
+        if (ft_certificate_parse(v, c, NULL) == 0 &&
+            (c->part > 0 || find_later_part(c->within, c)))
+            return 1;
+    return 0;
+}
+
+void cli_leak_check_first_part(const ft_reader *in)
+{
+    ft_mp proof = ft_reader_certificates(in);
+    ft_certificate c;
+    char hex[33];
+    if (!find_later_part(proof.n ? proof : ft_reader_header(in)->certificates, &c))
+        return;
+    ft_err_set(cli_err(), FT_ERR_DATA, "%s is of part %llu of %llu of split %.8s, and only the "
+               "first part, which is trained on, is augmented: copies of what is measured on make "
+               "the measure worthless; for training on this part, say --allow-leak",
+               ft_reader_name(in), (unsigned long long)c.part + 1, (unsigned long long)c.parts,
+               ft_digest_hex(&c.split, hex));
+    cli_fail();
+}
+
 /* ---- showing ---- */
 
 static void put_hex(ft_buf *b, const ft_digest *d)

@@ -39,6 +39,11 @@ void cli_leak_check_claims(const cli_leak *l, const char *trained, const ft_read
 /* Refuses a segment of data to measure on that was augmented (field aug), unless `allow`. */
 int cli_leak_check_segment(const ft_segment *s, int allow, ft_err *e) FT_MUST_CHECK;
 
+/* Refuses what is of a part other than the first one of a split, or of a split of such a part: what
+ * to measure on is not to be augmented. Looks at the claims of the header before the first record,
+ * at the proof behind the last. */
+void cli_leak_check_first_part(const ft_reader *in);
+
 /* Appends the set for a model's metadata: nothing when there are none. */
 void cli_leak_put(const cli_leak *l, ft_buf *b);
 void cli_leak_free(cli_leak *l);

@@ -1,6 +1,7 @@
 #include "tools/cli/mix_input.h"
 
 #include "data/example.h"
+#include "stream/certificate.h"
 #include "stream/rows.h"
 
 #include <string.h>
@@ -57,6 +58,22 @@ void cli_mix_open(cli_mix_input *inputs, const char *const *paths, size_t n)
                    ft_kind_name(kind));
         cli_fail();
     }
+}
+
+/* Claims have no nil: that some inputs have none stands in the proof only. */
+ft_header cli_mix_header(const cli_mix_input *inputs, size_t n, ft_buf *claims)
+{
+    ft_header h = cli_header_from(inputs[0].in, ft_reader_header(inputs[0].in)->kind);
+    ft_certificate_set all = {0};
+    for (size_t i = 0; i < n; i++)
+        cli_check(ft_certificate_set_add(&all, ft_reader_header(inputs[i].in)->certificates,
+                                         cli_err()));
+    all.none = 0;
+    ft_certificate_set_put(&all, claims);
+    ft_certificate_set_free(&all);
+    cli_check(ft_buf_check(claims, cli_err()));
+    h.certificates = (ft_mp){claims->p, claims->n};
+    return h;
 }
 
 /* ---- sizes ---- */

@@ -30,6 +30,10 @@ typedef struct cli_mix_input {
 /* Opens n streams of one kind, tokenizer and template; others are refused (65). */
 void cli_mix_open(cli_mix_input *inputs, const char *const *paths, size_t n);
 
+/* The header of what is made of them: the first one's, with the certificates that any of them
+ * claims, which it keeps in `claims`. */
+ft_header cli_mix_header(const cli_mix_input *inputs, size_t n, ft_buf *claims);
+
 /* The unit of a name, for a kind; name = NULL: bytes of text or tokens. A unit that the kind has
  * not got is a usage error. */
 enum cli_mix_unit cli_mix_unit_of(const char *name, ft_kind kind);
