@@ -398,7 +398,5 @@ int ft_filter_measure(ft_filter_meter *m, ft_mp record, uint64_t wanted, double 
 void ft_filter_meter_free(ft_filter_meter *m)
 {
     ft_text_meter_free(&m->text);
-    ft_language_free(&m->language);
     ft_buf_free(&m->subject);
-    ft_buf_free(&m->lower);
 }

@@ -11,15 +11,15 @@
 #include "base/buf.h"
 #include "base/mp.h"
 #include "data/example.h"
-#include "data/filter_language.h"
 #include "data/filter_text.h"
+#include "text/language.h"
 
 typedef struct ft_filter_meter {
     ft_text_meter *text;
-    ft_language *language;       /* needed for FT_RULE_LANGUAGE_DIFFERS and `guess`        */
+    const ft_language *language; /* the caller's; for FT_RULE_LANGUAGE_DIFFERS and `guess` */
     int want_guess;
-    ft_buf subject, lower;       /* scratch, and the text that was looked at last          */
-    ft_guess guess;              /* language of the subject when want_guess                 */
+    ft_buf subject;              /* the text that was looked at last                       */
+    ft_guess guess;              /* language of the subject when want_guess                */
 } ft_filter_meter;
 
 /* Sets value[i] for the rules of `wanted`, and m->subject to the text that the text rules judge.

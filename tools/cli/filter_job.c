@@ -12,6 +12,7 @@ typedef struct worker {
 
 struct filter_workers {
     const filter_plan *plan;
+    ft_language *language;       /* one for all; NULL when nobody asks */
     worker *w;
     unsigned n;
 };
@@ -38,6 +39,7 @@ int filter_workers_new(filter_workers **out, const filter_plan *plan, unsigned t
 {
     filter_workers *w = ft_new(1, sizeof *w, e);
     uint64_t on = 0;
+    int rc = 0;
     *out = w;
     if (!w)
         return FT_ERR_NOMEM;
@@ -46,22 +48,19 @@ int filter_workers_new(filter_workers **out, const filter_plan *plan, unsigned t
                               : p == FT_PROFILE_INSTRUCT || p == FT_PROFILE_COMPLETION)
             on |= ft_rules_of(&plan->rules, p);
     w->plan = plan;
-    w->w = ft_new(threads, sizeof *w->w, e);
-    for (; w->w && w->n < threads; w->n++) {
+    if (!plan->from_tags && (plan->languages || on & FT_RULE_BIT(FT_RULE_LANGUAGE_DIFFERS)))
+        rc = ft_language_new(&w->language, e);
+    if (rc == 0 && !(w->w = ft_new(threads, sizeof *w->w, e)))
+        rc = FT_ERR_NOMEM;
+    for (; rc == 0 && w->n < threads; w->n++) {
         ft_filter_meter *m = &w->w[w->n].meter;
-        int language = !plan->from_tags &&
-                       (plan->languages || on & FT_RULE_BIT(FT_RULE_LANGUAGE_DIFFERS));
         m->want_guess = plan->languages != NULL;
-        if (ft_text_meter_new(&m->text, e) < 0 ||
-            (language && ft_language_new(&m->language, e) < 0)) {
-            w->n++;
-            filter_workers_free(out);
-            return e->code;
-        }
+        m->language = w->language;
+        rc = ft_text_meter_new(&m->text, e);
     }
-    if (!w->w)
+    if (rc < 0)
         filter_workers_free(out);
-    return *out ? 0 : FT_ERR_NOMEM;
+    return rc;
 }
 
 void filter_workers_free(filter_workers **wp)
@@ -73,6 +72,7 @@ void filter_workers_free(filter_workers **wp)
         ft_filter_meter_free(&w->w[i].meter);
         ft_buf_free(&w->w[i].masked);
     }
+    ft_language_free(&w->language);
     ft_free(w->w);
     ft_free(w);
     *wp = NULL;
