@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static ft_slice trimmed(const ft_words *w, ft_slice s)
+static ft_slice trimmed(ft_slice s)
 {
     while (s.n && s.p[0] <= 32) {
         s.p++;
@@ -13,7 +13,6 @@ static ft_slice trimmed(const ft_words *w, ft_slice s)
     }
     while (s.n && (s.p[s.n - 1] <= 32))
         s.n--;
-    (void)w;
     return s;
 }
 
@@ -132,7 +131,7 @@ static int has_end_mark(const ft_words *w, const uint8_t *p, size_t n)
 
 int ft_chat_truncated(const ft_words *classes, const uint8_t *p, size_t n)
 {
-    ft_slice s = trimmed(classes, (ft_slice){p, n});
+    ft_slice s = trimmed((ft_slice){p, n});
     if (s.n == 0)
         return 0;
     if (fences(s.p, s.n) % 2 == 1 || open_brackets(s.p, s.n) > 0 || open_quote(s.p, s.n))
@@ -208,26 +207,38 @@ static size_t placeholder(const uint8_t *p, size_t n)
     return i > 2 && i + 1 < n && p[i] == '}' && p[i + 1] == '}' ? i + 2 : 0;
 }
 
-uint64_t ft_chat_residue(const uint8_t *p, size_t n)
+static const char *const template_marks[] = {
+    "### response:", "### instruction:", "### input:", "### human:", "### assistant:",
+    "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|start_header_id|>",
+    "<|assistant|>", "<|user|>", "<|system|>", "[inst]", "[/inst]", "<<sys>>",
+    "<start_of_turn>", "<end_of_turn>", "[object object]", NULL};
+
+static uint64_t placeholders(ft_slice s)
 {
-    static const char *const marks[] = {
-        "### response:", "### instruction:", "### input:", "### human:", "### assistant:",
-        "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|start_header_id|>",
-        "<|assistant|>", "<|user|>", "<|system|>", "[inst]", "[/inst]", "<<sys>>",
-        "<start_of_turn>", "<end_of_turn>", "[object object]", NULL};
-    static const char *const alone[] = {"undefined", "null", "none", "nan", "n/a", NULL};
-    ft_slice s = trimmed(NULL, (ft_slice){p, n});
-    uint64_t count = phrases_in(p, n, marks);
-    for (const char *const *q = alone; *q; q++)
-        count += strlen(*q) == s.n && phrase_at(s.p, s.n, *q);
-    for (size_t i = 0, k; i < n; i += k ? k : 1) {
-        const uint8_t *at = memchr(p + i, '{', n - i);
+    uint64_t count = 0;
+    for (size_t i = 0, k; i < s.n; i += k ? k : 1) {
+        const uint8_t *at = memchr(s.p + i, '{', s.n - i);
         if (!at)
             break;
-        i = (size_t)(at - p);
-        k = placeholder(p + i, n - i);
+        i = (size_t)(at - s.p);
+        k = placeholder(s.p + i, s.n - i);
         count += k > 0;
     }
+    return count;
+}
+
+uint64_t ft_chat_residue(ft_slice prompt, ft_slice answer)
+{
+    static const char *const alone[] = {"undefined", "null", "none", "nan", "n/a", NULL};
+    ft_slice s = trimmed(answer);
+    uint64_t count = placeholders(answer);
+    if (count && placeholders(prompt))
+        count = 0;
+    for (const char *const *q = alone; *q; q++)
+        if (strlen(*q) == s.n && phrase_at(s.p, s.n, *q)) {
+            const char *const word[] = {*q, NULL};
+            count += phrases_in(prompt.p, prompt.n, word) == 0;
+        }
     return count;
 }
 
@@ -272,19 +283,160 @@ uint64_t ft_chat_role_error(ft_mp messages)
 
 static int is_copy(ft_slice prompt, ft_slice answer)
 {
-    prompt = trimmed(NULL, prompt);
-    answer = trimmed(NULL, answer);
+    prompt = trimmed(prompt);
+    answer = trimmed(answer);
     if (prompt.n == 0 || answer.n < prompt.n || (answer.n > prompt.n && prompt.n < 20))
         return 0;
     return memcmp(prompt.p, answer.p, prompt.n) == 0;
 }
 
-static int language_differs(ft_filter_meter *m, ft_slice prompt, ft_slice answer)
+/* One prompt and its answer. The length rules keep the most extreme pair. */
+static void measure_pair(ft_filter_meter *m, ft_slice prompt, ft_slice answer, int first,
+                         double *value)
 {
     const ft_words *w = ft_text_classes(m->text);
+    ft_slice s = trimmed(answer);
+    size_t asked = ft_char_count(prompt.p, prompt.n);
+    double ratio = asked ? (double)ft_char_count(answer.p, answer.n) / (double)asked : 1;
+    int broken = ft_chat_truncated(w, answer.p, answer.n);
+    if (broken && value[FT_RULE_TRUNCATED] == 0)
+        value[FT_RULE_TRUNCATED] = broken;
+    value[FT_RULE_COPY] += is_copy(prompt, answer);
+    value[FT_RULE_REFUSAL] += (double)ft_chat_refusals(answer.p, answer.n);
+    value[FT_RULE_RESIDUE] += (double)ft_chat_residue(prompt, answer);
+    value[FT_RULE_URL_ONLY] += s.n > 0 && ft_text_url(s.p, s.n) == s.n;
+    if (first || ratio < value[FT_RULE_LENGTH_MIN])
+        value[FT_RULE_LENGTH_MIN] = ratio;
+    if (first || ratio > value[FT_RULE_LENGTH_MAX])
+        value[FT_RULE_LENGTH_MAX] = ratio;
+}
+
+static void measure_field(ft_filter_meter *m, ft_slice s, int may_be_empty, double *value)
+{
+    const ft_words *classes = ft_text_classes(m->text);
+    value[FT_RULE_EMPTY] += !may_be_empty && !ft_text_is_visible(classes, s.p, s.n);
+    value[FT_RULE_GARBLED] += (double)ft_text_garbled(s.p, s.n);
+    value[FT_RULE_RESIDUE] += (double)phrases_in(s.p, s.n, template_marks);
+}
+
+/* ---- walking over a record ---- */
+
+/* Pairs of a prompt and its answer, in their order. */
+typedef struct pairs {
+    ft_mp_iter it;
+    ft_mp record;
+    enum ft_shape shape;
+    ft_slice system, prompt, answer;
+    int at_end;
+} pairs;
+
+static int pairs_of(pairs *w, ft_mp record, ft_err *e)
+{
+    ft_mp messages;
+    *w = (pairs){.record = record};
+    if (ft_example_shape(record, &w->shape, e) < 0)
+        return FT_ERR_DATA;
+    if (w->shape == FT_SHAPE_MESSAGES && ft_mp_get(record, "messages", &messages))
+        w->it = ft_mp_iter_of(messages);
+    return 0;
+}
+
+static int next_turn_pair(pairs *w)
+{
+    ft_mp turn;
+    while (ft_mp_next(&w->it, &turn)) {
+        ft_slice role = {NULL, 0}, content = {NULL, 0};
+        (void)ft_mp_get_str(turn, "role", &role);
+        (void)ft_mp_get_str(turn, "content", &content);
+        if (ft_slice_is(role, "user")) {
+            w->prompt = content;
+        } else if (ft_slice_is(role, "system") || ft_slice_is(role, "developer")) {
+            w->system = content;
+        } else if (ft_slice_is(role, "assistant") && !has_calls(turn)) {
+            w->answer = content;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int next_pair(pairs *w)
+{
+    const char *field = w->shape == FT_SHAPE_PROMPT       ? "completion"
+                        : w->shape == FT_SHAPE_PREDICTION ? "prediction" : "text";
+    if (w->shape == FT_SHAPE_MESSAGES)
+        return next_turn_pair(w);
+    if (w->at_end++)
+        return 0;
+    if (w->shape != FT_SHAPE_TEXT)
+        (void)ft_mp_get_str(w->record, "prompt", &w->prompt);
+    (void)ft_mp_get_str(w->record, field, &w->answer);
+    return 1;
+}
+
+static void measure_turns(ft_filter_meter *m, ft_mp messages, double *value)
+{
+    ft_mp_iter it = ft_mp_iter_of(messages);
+    ft_mp turn;
+    value[FT_RULE_ROLES] = (double)ft_chat_role_error(messages);
+    while (ft_mp_next(&it, &turn)) {
+        ft_slice content = {NULL, 0};
+        (void)ft_mp_get_str(turn, "content", &content);
+        measure_field(m, content, has_calls(turn), value);
+    }
+}
+
+static int measure_chat(ft_filter_meter *m, ft_mp record, double *value, ft_err *e)
+{
+    pairs w;
+    ft_mp messages;
+    int first = 1;
+    if (pairs_of(&w, record, e) < 0)
+        return FT_ERR_DATA;
+    value[FT_RULE_EMPTY] = value[FT_RULE_GARBLED] = 0;
+    for (size_t i = FT_RULE_COPY; i <= FT_RULE_LANGUAGE_DIFFERS; i++)
+        value[i] = 0;
+    if (w.shape == FT_SHAPE_MESSAGES && ft_mp_get(record, "messages", &messages))
+        measure_turns(m, messages, value);
+    for (; next_pair(&w); first = 0) {
+        measure_pair(m, w.prompt, w.answer, first, value);
+        if (w.shape == FT_SHAPE_MESSAGES)
+            continue;
+        if (w.prompt.p)
+            measure_field(m, w.prompt, 0, value);
+        measure_field(m, w.answer, 0, value);
+    }
+    return 0;
+}
+
+/* ---- language ---- */
+
+/* Whether a prompt speaks of a language or of translating, so that an answer in another language
+ * may be just what is asked. */
+static int names_language(ft_slice s)
+{
+    static const char *const words[] = {
+        "translat", "traduc", "traduis", "traduz", "tradurre", "bersetz", "vertaal",
+        "\u043f\u0435\u0440\u0435\u0432\u0435\u0434", "\u7ffb\u8bd1", "\u7ffb\u8a33", "\u7ffb\u8b6f",
+        "language", "english", "german", "french", "spanish", "italian", "portuguese", "dutch",
+        "russian", "ukrainian", "polish", "czech", "slovak", "hungarian", "romanian", "bulgarian",
+        "serbian", "croatian", "greek", "turkish", "hebrew", "arabic", "persian", "hindi", "urdu",
+        "bengali", "tamil", "chinese", "mandarin", "cantonese", "japanese", "korean", "vietnamese",
+        "thai", "indonesian", "malay", "swedish", "norwegian", "danish", "finnish", "icelandic",
+        "latin", "catalan", "basque", "irish", "welsh", "esperanto", "deutsch", "auf englisch",
+        "en anglais", "en fran\u00e7ais", "en ingl\u00e9s", "espa\u00f1ol", "in inglese",
+        NULL};
+    return phrases_in(s.p, s.n, words) > 0;
+}
+
+static int language_differs(ft_filter_meter *m, const pairs *at)
+{
+    const ft_words *w = ft_text_classes(m->text);
+    ft_slice prompt = at->prompt, answer = at->answer;
     ft_guess a, b;
     if (!m->language || prompt.n < FT_LANGUAGE_LETTERS_MIN || answer.n < FT_LANGUAGE_LETTERS_MIN ||
-        fences(answer.p, answer.n) || fences(prompt.p, prompt.n))
+        fences(answer.p, answer.n) || fences(prompt.p, prompt.n) || names_language(prompt) ||
+        names_language(at->system))
         return 0;
     a = ft_language_guess(m->language, w, prompt.p, prompt.n);
     if (a.n == 0)
@@ -293,106 +445,61 @@ static int language_differs(ft_filter_meter *m, ft_slice prompt, ft_slice answer
     return ft_guesses_differ(&a, &b);
 }
 
-/* One prompt and its answer. The length rules keep the most extreme pair. */
-static void measure_pair(ft_filter_meter *m, ft_slice prompt, ft_slice answer, uint64_t wanted,
-                         int first, double *value)
+static size_t languages_that_differ(ft_filter_meter *m, ft_mp record)
 {
-    const ft_words *w = ft_text_classes(m->text);
-    ft_slice s = trimmed(w, answer);
-    size_t asked = ft_char_count(prompt.p, prompt.n);
-    double ratio = asked ? (double)ft_char_count(answer.p, answer.n) / (double)asked : 1;
-    int broken = ft_chat_truncated(w, answer.p, answer.n);
-    if (broken && value[FT_RULE_TRUNCATED] == 0)
-        value[FT_RULE_TRUNCATED] = broken;
-    value[FT_RULE_COPY] += is_copy(prompt, answer);
-    value[FT_RULE_REFUSAL] += (double)ft_chat_refusals(answer.p, answer.n);
-    value[FT_RULE_URL_ONLY] += s.n > 0 && ft_text_url(s.p, s.n) == s.n;
-    if (first || ratio < value[FT_RULE_LENGTH_MIN])
-        value[FT_RULE_LENGTH_MIN] = ratio;
-    if (first || ratio > value[FT_RULE_LENGTH_MAX])
-        value[FT_RULE_LENGTH_MAX] = ratio;
-    if (wanted & FT_RULE_BIT(FT_RULE_LANGUAGE_DIFFERS))
-        value[FT_RULE_LANGUAGE_DIFFERS] += language_differs(m, prompt, answer);
+    size_t n = 0;
+    ft_err ignored;
+    pairs w;
+    if (pairs_of(&w, record, &ignored) < 0)        /* measure_chat asked the same */
+        return 0;
+    while (next_pair(&w))
+        n += (size_t)language_differs(m, &w);
+    return n;
 }
 
-static void measure_field(ft_filter_meter *m, ft_slice s, int may_be_empty, double *value)
+/* ---- all ---- */
+
+static int fires(const ft_filter_meter *m, const double *value)
 {
-    const ft_words *classes = ft_text_classes(m->text);
-    value[FT_RULE_EMPTY] += !may_be_empty && !ft_text_is_visible(classes, s.p, s.n);
-    value[FT_RULE_GARBLED] += (double)ft_text_garbled(s.p, s.n);
-    value[FT_RULE_RESIDUE] += (double)ft_chat_residue(s.p, s.n);
+    return m->until && ft_rules_first(m->until, m->done, value) < FT_RULES;
 }
 
-static void measure_turns(ft_filter_meter *m, ft_mp messages, uint64_t wanted, double *value)
+/* The language is asked last, as it takes longest. */
+static void measure_languages(ft_filter_meter *m, ft_mp record, uint64_t wanted, double *value)
 {
-    ft_mp_iter it = ft_mp_iter_of(messages);
-    ft_slice prompt = {NULL, 0};
-    ft_mp turn;
-    int first = 1;
-    value[FT_RULE_ROLES] = (double)ft_chat_role_error(messages);
-    while (ft_mp_next(&it, &turn)) {
-        ft_slice role = {NULL, 0}, content = {NULL, 0};
-        (void)ft_mp_get_str(turn, "role", &role);
-        (void)ft_mp_get_str(turn, "content", &content);
-        measure_field(m, content, has_calls(turn), value);
-        if (ft_slice_is(role, "user")) {
-            prompt = content;
-        } else if (ft_slice_is(role, "assistant") && !has_calls(turn)) {
-            measure_pair(m, prompt, content, wanted, first, value);
-            first = 0;
-        }
+    if (wanted & FT_RULE_BIT(FT_RULE_LANGUAGE_DIFFERS)) {
+        value[FT_RULE_LANGUAGE_DIFFERS] = (double)languages_that_differ(m, record);
+        m->done |= FT_RULE_BIT(FT_RULE_LANGUAGE_DIFFERS);
     }
-}
-
-static void measure_fields(ft_filter_meter *m, ft_mp record, enum ft_shape shape, uint64_t wanted,
-                           double *value)
-{
-    ft_slice prompt = {NULL, 0}, answer = {NULL, 0};
-    int asks;
-    const char *field = shape == FT_SHAPE_PROMPT       ? "completion"
-                        : shape == FT_SHAPE_PREDICTION ? "prediction" : "text";
-    asks = ft_mp_get_str(record, "prompt", &prompt) && shape != FT_SHAPE_TEXT;
-    (void)ft_mp_get_str(record, field, &answer);
-    if (asks)
-        measure_field(m, prompt, 0, value);
-    measure_field(m, answer, 0, value);
-    measure_pair(m, asks ? prompt : (ft_slice){NULL, 0}, answer, wanted, 1, value);
-}
-
-static int measure_chat(ft_filter_meter *m, ft_mp record, uint64_t wanted, double *value, ft_err *e)
-{
-    enum ft_shape shape;
-    ft_mp messages;
-    if (ft_example_shape(record, &shape, e) < 0)
-        return FT_ERR_DATA;
-    value[FT_RULE_EMPTY] = value[FT_RULE_GARBLED] = 0;
-    for (size_t i = FT_RULE_COPY; i <= FT_RULE_LANGUAGE_DIFFERS; i++)
-        value[i] = 0;
-    if (shape == FT_SHAPE_MESSAGES && ft_mp_get(record, "messages", &messages))
-        measure_turns(m, messages, wanted, value);
-    else
-        measure_fields(m, record, shape, wanted, value);
-    return 0;
+    if (m->want_guess && m->language)
+        m->guess = ft_language_guess(m->language, ft_text_classes(m->text), m->subject.p,
+                                     m->subject.n);
 }
 
 int ft_filter_measure(ft_filter_meter *m, ft_mp record, uint64_t wanted, double *value, ft_err *e)
 {
     const uint64_t both = FT_RULE_BIT(FT_RULE_EMPTY) | FT_RULE_BIT(FT_RULE_GARBLED);
     const uint64_t chat = ~(FT_RULE_BIT(FT_RULE_COPY) - 1);
+    uint64_t text = wanted & ~chat, done = 0;
     int rc;
     ft_buf_clear(&m->subject);
+    m->guess = (ft_guess){0};
+    m->done = 0;
     if ((rc = ft_example_part(record, FT_PART_RESPONSE, &m->subject, e)) < 0)
         return rc;
     if (wanted & chat) {
-        if ((rc = measure_chat(m, record, wanted, value, e)) < 0)
+        if ((rc = measure_chat(m, record, value, e)) < 0)
             return rc;
-        wanted &= ~both;
+        m->done = wanted & both;
+        text &= ~both;
     }
-    if (m->want_guess && m->language)
-        m->guess = ft_language_guess(m->language, ft_text_classes(m->text), m->subject.p,
-                                     m->subject.n);
-    return ft_text_measure(m->text, m->subject.n ? m->subject.p : (const uint8_t *)"", m->subject.n,
-                           wanted & ~chat, value, e);
+    if (!fires(m, value))
+        rc = ft_text_measure_until(m->text, m->subject.n ? m->subject.p : (const uint8_t *)"",
+                                   m->subject.n, text, m->until, value, &done, e);
+    m->done |= done | (wanted & chat & ~FT_RULE_BIT(FT_RULE_LANGUAGE_DIFFERS));
+    if (rc == 0 && !fires(m, value))
+        measure_languages(m, record, wanted, value);
+    return rc;
 }
 
 void ft_filter_meter_free(ft_filter_meter *m)

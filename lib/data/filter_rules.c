@@ -163,3 +163,13 @@ int ft_rule_fires(const ft_rules *r, size_t rule, double value)
     return ft_rule_table[rule].drops == '<' ? value < r->threshold[rule]
                                             : value > r->threshold[rule];
 }
+
+size_t ft_rules_first(const ft_rules *r, uint64_t bits, const double *value)
+{
+    for (; bits; bits &= bits - 1) {
+        size_t i = (size_t)__builtin_ctzll(bits);
+        if (ft_rule_fires(r, i, value[i]))
+            return i;
+    }
+    return FT_RULES;
+}

@@ -69,4 +69,7 @@ uint64_t ft_rules_of(const ft_rules *r, enum ft_profile p);
 /* Returns: whether a value lies on the wrong side. Equal to the threshold is right. */
 int ft_rule_fires(const ft_rules *r, size_t rule, double value);
 
+/* Returns: the first of the rules of `bits` that fires on its value, or FT_RULES. */
+size_t ft_rules_first(const ft_rules *r, uint64_t bits, const double *value);
+
 #endif

@@ -13,6 +13,7 @@ struct ft_text_meter {
     ft_seen seen;
     ft_buf lower, line, line_lower;
     size_t chars;                /* of the whole text                     */
+    uint64_t wanted;             /* the rules that were asked             */
 };
 
 double ft_share(double part, double whole);      /* 0 when the whole is 0 */

@@ -56,6 +56,7 @@ int filter_workers_new(filter_workers **out, const filter_plan *plan, unsigned t
         ft_filter_meter *m = &w->w[w->n].meter;
         m->want_guess = plan->languages != NULL;
         m->language = w->language;
+        m->until = plan->all_values || plan->tag_only ? NULL : &plan->rules;
         rc = ft_text_meter_new(&m->text, e);
     }
     if (rc < 0)
@@ -132,12 +133,12 @@ static int is_foreign(const char *wanted, const ft_guess *g)
     }
 }
 
-static int judge_values(const filter_plan *p, ft_mp record, filter_verdict *v, const ft_guess *g,
-                        ft_err *e)
+static int judge_values(const filter_plan *p, ft_mp record, uint64_t done, filter_verdict *v,
+                        const ft_guess *g, ft_err *e)
 {
     int holds, rc;
     for (size_t i = 0; i < FT_RULES; i++)
-        v->fires[i] = v->on >> i & 1 && ft_rule_fires(&p->rules, i, v->value[i]);
+        v->fires[i] = v->on & done & FT_RULE_BIT(i) && ft_rule_fires(&p->rules, i, v->value[i]);
     if (p->languages) {
         v->fires[FILTER_LANGUAGE] = (uint8_t)is_foreign(p->languages, g);
         v->value[FILTER_LANGUAGE] = v->fires[FILTER_LANGUAGE];
@@ -264,13 +265,13 @@ void filter_judge(filter_workers *workers, unsigned number, cli_item *it)
     int rc;
     memset(&v, 0, sizeof v);
     v.reason = -1;
-    w->meter.guess = (ft_guess){0};
     if (profile_of(p, it->record, &v.profile, &it->err) < 0)
         return;
     v.on = ft_rules_of(&p->rules, (enum ft_profile)v.profile);
     rc = p->from_tags ? read_tags(p, it->record, &v, &w->meter.guess, &it->err)
                       : ft_filter_measure(&w->meter, it->record, v.on, v.value, &it->err);
-    if (rc < 0 || judge_values(p, it->record, &v, &w->meter.guess, &it->err) < 0)
+    if (rc < 0 || judge_values(p, it->record, p->from_tags ? v.on : w->meter.done, &v,
+                               &w->meter.guess, &it->err) < 0)
         return;
     if (p->pii != FILTER_PII_OFF) {
         v.value[FILTER_PII] = (double)ft_pii_record(it->record, v.pii, NULL);
