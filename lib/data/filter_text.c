@@ -197,11 +197,24 @@ int ft_text_is_visible(const ft_words *classes, const void *text, size_t n)
 
 #define BITS(from, to) ((FT_RULE_BIT((to) - (from) + 1) - 1) << (from))
 
+static int is_ascii(const uint8_t *p, size_t n)
+{
+    uint64_t all = 0, x;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        memcpy(&x, p + i, 8);
+        all |= x;
+    }
+    for (; i < n; i++)
+        all |= (uint64_t)p[i] << 56;
+    return (all & 0x8080808080808080u) == 0;
+}
+
 static int measure_plain(ft_text_meter *m, const uint8_t *p, size_t n, double *value, ft_err *e)
 {
     (void)e;
     value[FT_RULE_EMPTY] = !ft_text_is_visible(m->words, p, n);
-    value[FT_RULE_GARBLED] = m->chars == n ? 0 : (double)ft_text_garbled(p, n);
+    value[FT_RULE_GARBLED] = m->ascii ? 0 : (double)ft_text_garbled(p, n);
     return 0;
 }
 
@@ -265,7 +278,8 @@ int ft_text_measure_until(ft_text_meter *m, const void *text, size_t n, uint64_t
 {
     int rc = 0, cut = 0;
     *done = 0;
-    m->chars = ft_char_count(text, n);
+    m->ascii = is_ascii(text, n);
+    m->chars = m->ascii ? n : ft_char_count(text, n);
     m->wanted = wanted;
     for (size_t i = 0; rc == 0 && i < sizeof families / sizeof *families; i++) {
         const struct family *f = &families[i];

@@ -2,7 +2,6 @@
  * and verbs with their endings, abbreviations, times, emoticons. Bars separate parts. */
 #include "text/words_internal.h"
 
-#include "base/hash.h"
 #include "base/mem.h"
 
 #include <ctype.h>
@@ -81,7 +80,7 @@ static void add(specials *s, const char *parts)
     }
     if (ft_specials_find(s, (const uint8_t *)v.text, v.bytes))
         return;
-    v.hash = ft_hash64(v.text, v.bytes, 0);
+    v.hash = ft_words_hash((const uint8_t *)v.text, v.bytes);
     for (i = v.hash & s->mask; s->slots[i].n; i = (i + 1) & s->mask)
         ;
     s->slots[i] = v;
@@ -177,7 +176,7 @@ const special *ft_specials_find(const specials *s, const uint8_t *p, size_t n)
     uint64_t h;
     if (n == 0 || n > sizeof s->slots->text || !(s->lengths[p[0]] >> n & 1))
         return NULL;
-    h = ft_hash64(p, n, 0);
+    h = ft_words_hash(p, n);
     for (size_t i = h & s->mask; s->slots[i].n; i = (i + 1) & s->mask)
         if (s->slots[i].hash == h && s->slots[i].bytes == n && !memcmp(s->slots[i].text, p, n))
             return &s->slots[i];
