@@ -37,17 +37,17 @@ static int make_room(ft_repeat *r, size_t n, ft_err *e)
     size_t want = 64;
     while (want < 4 * n)
         want *= 2;
-    if (n + 1 > r->cap) {
+    if (n + 2 > r->cap) {
         ft_repeat_free(r);
-        if (!(r->key = ft_new(n + 1, sizeof *r->key, e)) ||
-            !(r->keys = ft_new(n + 1, sizeof *r->keys, e)) ||
-            !(r->at = ft_new(n + 1, sizeof *r->at, e)) ||
-            !(r->run = ft_new(n + 1, sizeof *r->run, e)) ||
-            !(r->count = ft_new(n + 1, sizeof *r->count, e)) ||
-            !(r->chars = ft_new(n + 1, sizeof *r->chars, e)) ||
+        if (!(r->key = ft_new(n + 2, sizeof *r->key, e)) ||
+            !(r->keys = ft_new(n + 2, sizeof *r->keys, e)) ||
+            !(r->at = ft_new(n + 2, sizeof *r->at, e)) ||
+            !(r->run = ft_new(n + 2, sizeof *r->run, e)) ||
+            !(r->count = ft_new(n + 2, sizeof *r->count, e)) ||
+            !(r->chars = ft_new(n + 2, sizeof *r->chars, e)) ||
             !(r->slots = ft_new(want, sizeof *r->slots, e)))
             return FT_ERR_NOMEM;
-        r->cap = n + 1;
+        r->cap = n + 2;
         r->slots_cap = want;
         r->base = 1;
     }
@@ -59,26 +59,32 @@ static int make_room(ft_repeat *r, size_t n, ft_err *e)
  * pattern, so there is no branch on that; only a collision has one. Returns: how many numbers. */
 static uint32_t number_runs(ft_repeat *r)
 {
-    uint32_t next = 0;
+    uint32_t *restrict slots = r->slots, *restrict count = r->count, *restrict run = r->run;
+    uint64_t *restrict keys = r->keys;
+    const uint64_t *restrict key_of = r->key;
+    size_t mask = r->mask;
+    uint32_t next = 0, base;
     if (r->base > UINT32_MAX - r->cap) {
         memset(r->slots, 0, r->slots_cap * sizeof *r->slots);
         r->base = 1;
     }
+    base = r->base;
     for (size_t j = 0; j < r->n; j++) {
-        uint64_t key = r->key[j], h = key * 0x9e3779b97f4a7c15u;
-        size_t i = (h ^ h >> 32) & r->mask;
-        uint32_t id = r->slots[i] - r->base, is_new = id >= next;
-        while (!is_new && r->keys[id] != key) {
-            i = (i + 1) & r->mask;
-            id = r->slots[i] - r->base;
-            is_new = id >= next;
+        uint64_t key = key_of[j], h = key * 0x9e3779b97f4a7c15u;
+        size_t i = (h ^ h >> 32) & mask;
+        uint32_t id = slots[i] - base;
+        keys[next] = key;                      /* so a new run is found as well, at its number */
+        count[next] = 0;
+        id = id < next ? id : next;
+        while (keys[id] != key) {
+            i = (i + 1) & mask;
+            id = slots[i] - base;
+            id = id < next ? id : next;
         }
-        id = is_new ? next : id;
-        r->slots[i] = r->base + id;
-        r->keys[id] = key;
-        r->count[id] = (is_new ? 0 : r->count[id]) + 1;
-        r->run[j] = id;
-        next += is_new;
+        slots[i] = base + id;
+        count[id]++;
+        run[j] = id;
+        next += id == next;
     }
     r->base += next;
     return next;
@@ -88,12 +94,20 @@ static uint32_t number_runs(ft_repeat *r)
  * not can repeat. */
 static void lengthen_runs(ft_repeat *r)
 {
+    const uint32_t *restrict count = r->count, *restrict run = r->run;
+    uint64_t *restrict key = r->key;
+    uint32_t *restrict at = r->at;
+    uint32_t last = UINT32_MAX, a = 0, place = 0;
     size_t kept = 0;
-    for (size_t j = 0; j + 1 < r->n; j++) {
-        uint32_t at = r->at[j], a = r->run[j], b = r->run[j + 1];
-        r->key[kept] = (uint64_t)a << 32 | b;
-        r->at[kept] = at;
-        kept += (size_t)((r->at[j + 1] == at + 1) & (r->count[a] > 1) & (r->count[b] > 1));
+    for (size_t j = 0; j < r->n; j++) {        /* the run at `last` is a, and repeats */
+        uint32_t b = run[j];
+        int repeats = count[b] > 1;
+        place = at[j];
+        key[kept] = (uint64_t)a << 32 | b;
+        at[kept] = last;
+        kept += (size_t)(repeats & (last + 1 == place) & (j > 0));
+        last = repeats ? place : UINT32_MAX - 1;
+        a = b;
     }
     r->n = kept;
 }

@@ -56,6 +56,7 @@ typedef struct specials {
     special *slots;                   /* open addressing, a power of two */
     size_t mask, longest;
     uint32_t lengths[256];            /* bit n: one of n bytes begins with this byte */
+    uint64_t ends[64];                /* bit of specials_end: one has these ends     */
 } specials;
 
 int ft_specials_new(specials *s, ft_err *e) FT_MUST_CHECK;

@@ -61,6 +61,12 @@ static const char whole[] =
 
 static const char degrees[] = "c f k C F K";
 
+/* Which bit of `ends` stands for a length, first and last byte. */
+static unsigned end_bit(const uint8_t *p, size_t n)
+{
+    return (p[0] * 37u + p[n - 1] * 101u + (unsigned)n * 7u) % 4096;
+}
+
 /* Parts are separated by bars; an entry that is there stays. */
 static void add(specials *s, const char *parts)
 {
@@ -85,6 +91,8 @@ static void add(specials *s, const char *parts)
         ;
     s->slots[i] = v;
     s->lengths[(uint8_t)v.text[0]] |= 1u << v.bytes;
+    i = end_bit((const uint8_t *)v.text, v.bytes);
+    s->ends[i / 64] |= UINT64_C(1) << i % 64;
     if (v.bytes > s->longest)
         s->longest = v.bytes;
 }
@@ -155,6 +163,7 @@ int ft_specials_new(specials *s, ft_err *e)
     s->mask = SLOTS - 1;
     s->longest = 0;
     memset(s->lengths, 0, sizeof s->lengths);
+    memset(s->ends, 0, sizeof s->ends);
     s->slots = ft_new(SLOTS, sizeof *s->slots, e);
     if (!s->slots)
         return FT_ERR_NOMEM;
@@ -174,7 +183,11 @@ int ft_specials_new(specials *s, ft_err *e)
 const special *ft_specials_find(const specials *s, const uint8_t *p, size_t n)
 {
     uint64_t h;
+    unsigned bit;
     if (n == 0 || n > sizeof s->slots->text || !(s->lengths[p[0]] >> n & 1))
+        return NULL;
+    bit = end_bit(p, n);
+    if (!(s->ends[bit / 64] >> bit % 64 & 1))
         return NULL;
     h = ft_words_hash(p, n);
     for (size_t i = h & s->mask; s->slots[i].n; i = (i + 1) & s->mask)
