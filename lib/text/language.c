@@ -337,14 +337,14 @@ static size_t rank_grams(const counting *t, uint16_t best[RANKS])
 
 /* ---- guessing ---- */
 
-static ft_guess candidates(const ft_language *l, const int32_t *distance)
+static ft_guess candidates(const ft_language *l, const int32_t *distance, double margin)
 {
     ft_guess g = {0};
     size_t found[5];
     int32_t best = INT32_MAX, limit;
     for (size_t i = 0; i < l->n; i++)
         best = distance[i] < best ? distance[i] : best;
-    limit = (int32_t)((double)best * MARGIN);
+    limit = (int32_t)((double)best * margin);
     for (size_t i = 0; i < l->n; i++) {
         size_t k = g.n;
         if (distance[i] >= limit && distance[i] != best)
@@ -362,6 +362,12 @@ static ft_guess candidates(const ft_language *l, const int32_t *distance)
 }
 
 ft_guess ft_language_guess(const ft_language *l, const ft_words *classes, const void *text, size_t n)
+{
+    return ft_language_guess_within(l, classes, text, n, MARGIN);
+}
+
+ft_guess ft_language_guess_within(const ft_language *l, const ft_words *classes, const void *text,
+                                  size_t n, double margin)
 {
     counting t;
     uint32_t chars[CHARS_MAX];
@@ -382,7 +388,7 @@ ft_guess ft_language_guess(const ft_language *l, const ft_words *classes, const 
             distance[at[i].language] -= RANKS - (off < 0 ? -off : off);
         }
     }
-    return candidates(l, distance);
+    return candidates(l, distance, margin);
 }
 
 int ft_guess_has(const ft_guess *g, const char *name)

@@ -22,7 +22,7 @@
 typedef struct ft_language ft_language;
 
 typedef struct ft_guess {
-    size_t n;                /* 0: unknown; several: they are within 3 % of the best */
+    size_t n;                /* 0: unknown; several: they are near to the best */
     char name[5][8];         /* the best first */
 } ft_guess;
 
@@ -33,12 +33,17 @@ int ft_language_new(ft_language **l, ft_err *e) FT_MUST_CHECK;
 int ft_language_new_from(ft_language **l, const char *folder, ft_err *e) FT_MUST_CHECK;
 void ft_language_free(ft_language **l);         /* accepts NULL, sets NULL */
 
-/* Looks at the first 1000 bytes, up to a whole character. classes: for ft_char_class. Five languages
- * within 3 % of the best are the most; a text with more is unknown. Ties go to the language that
- * fpdb.conf names first, those of n-grams to the one that comes first.
+/* Looks at the first 1000 bytes, up to a whole character. classes: for ft_char_class. Languages whose
+ * distance is under 1.03 times the least are named; with over five of them the text is unknown. Ties
+ * go to the language that fpdb.conf names first, those of n-grams to the one that comes first.
  * Threads: any number at once; about 80 KiB of stack. */
 ft_guess ft_language_guess(const ft_language *l, const ft_words *classes, const void *text,
                            size_t n);
+
+/* As ft_language_guess with another margin (over 1): for those who would rather not know than be
+ * wrong about short texts. */
+ft_guess ft_language_guess_within(const ft_language *l, const ft_words *classes, const void *text,
+                                  size_t n, double margin);
 
 int ft_guess_has(const ft_guess *g, const char *name);
 
