@@ -25,8 +25,8 @@ typedef struct ft_filter_meter {
     ft_guess guess;              /* language of the subject when want_guess                */
 } ft_filter_meter;
 
-/* Sets value[i] for the rules of `wanted`, and m->subject to the text that the text rules judge; with
- * m->until for those of m->done, and the guess only when none of them fires.
+/* Sets value[i] for the rules of `wanted`, and m->subject to the text that the text rules judge;
+ * with m->until for those of m->done, and the guess only when none of them fires.
  * Errors: FT_ERR_DATA as ft_example_shape. */
 int ft_filter_measure(ft_filter_meter *m, ft_mp record, uint64_t wanted, double *value,
                       ft_err *e) FT_MUST_CHECK;

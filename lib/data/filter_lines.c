@@ -205,7 +205,8 @@ int ft_measure_fineweb(ft_text_meter *m, const uint8_t *p, size_t n, double *val
 #define WORD_CHARS_MAX 1000      /* C4 leaves lines with longer words out, */
 #define LINE_WORDS_MIN 3         /* and those with fewer words             */
 
-/* Words between white space, up to LINE_WORDS_MIN; *too_long: whether one has too many characters. */
+/* Words between white space, up to LINE_WORDS_MIN; *too_long: whether one has too many
+ * characters. */
 static size_t count_plain_words(const ft_words *w, const uint8_t *p, line l, int *too_long)
 {
     size_t words = 0, chars = 0;

@@ -340,7 +340,7 @@ static size_t rank_grams(const counting *t, uint16_t best[RANKS])
 static ft_guess candidates(const ft_language *l, const int32_t *distance, double margin)
 {
     ft_guess g = {0};
-    size_t found[5];
+    size_t found[5] = {0};
     int32_t best = INT32_MAX, limit;
     for (size_t i = 0; i < l->n; i++)
         best = distance[i] < best ? distance[i] : best;
@@ -361,7 +361,8 @@ static ft_guess candidates(const ft_language *l, const int32_t *distance, double
     return g;
 }
 
-ft_guess ft_language_guess(const ft_language *l, const ft_words *classes, const void *text, size_t n)
+ft_guess ft_language_guess(const ft_language *l, const ft_words *classes, const void *text,
+                           size_t n)
 {
     return ft_language_guess_within(l, classes, text, n, MARGIN);
 }

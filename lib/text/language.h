@@ -33,9 +33,10 @@ int ft_language_new(ft_language **l, ft_err *e) FT_MUST_CHECK;
 int ft_language_new_from(ft_language **l, const char *folder, ft_err *e) FT_MUST_CHECK;
 void ft_language_free(ft_language **l);         /* accepts NULL, sets NULL */
 
-/* Looks at the first 1000 bytes, up to a whole character. classes: for ft_char_class. Languages whose
- * distance is under 1.03 times the least are named; with over five of them the text is unknown. Ties
- * go to the language that fpdb.conf names first, those of n-grams to the one that comes first.
+/* Looks at the first 1000 bytes, up to a whole character. classes: for ft_char_class. Languages
+ * whose distance is under 1.03 times the least are named; with over five of them the text is
+ * unknown. Ties go to the language that fpdb.conf names first, those of n-grams to the one that
+ * comes first.
  * Threads: any number at once; about 80 KiB of stack. */
 ft_guess ft_language_guess(const ft_language *l, const ft_words *classes, const void *text,
                            size_t n);
