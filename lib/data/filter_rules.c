@@ -54,11 +54,11 @@ const ft_rule_def ft_rule_table[FT_RULES] = {
     {"chat_truncated", '>', 0, I, "1: a bracket, fence or quote stays open; 2: no end mark"},
     {"chat_refusal", '>', 0, I, "refusals and phrases of assistants: how many"},
     {"chat_roles", '>', 0, I, "turns that are out of order: the number of the first"},
-    {"chat_residue", '>', 0, I, "marks of templates (### Response:, <|im_start|>, {{x}})"},
+    {"chat_residue", '>', 0, I, "marks of templates: ### Response:, <|im_start|>, {{x}} that no prompt has"},
     {"chat_url_only", '>', 0, I, "1: the answer is one web address"},
     {"chat_length_min", '<', 0.002, I, "characters of the answer to one of the prompt"},
     {"chat_length_max", '>', 1000, I, "characters of the answer to one of the prompt"},
-    {"chat_language", '>', 0, I, "1: prompt and answer are in different languages"},
+    {"chat_language", '>', 0, I, "prompts with an answer in another language, of which they name none"},
 };
 
 const char *ft_profile_name(enum ft_profile p)

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#define CACHE_SLOTS 8192         /* a power of two */
+#define CACHE_SLOTS 16384        /* a power of two */
 #define CACHED_BYTES 16
 #define CACHED_PARTS 2
 
