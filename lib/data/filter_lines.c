@@ -332,21 +332,25 @@ static int c4_line(ft_text_meter *m, const uint8_t *p, line l, const phrases *se
     low = changed ? m->line_lower.p : m->lower.p ? m->lower.p + now.at : NULL;
     if (!low)
         return ft_buf_check(changed ? &m->line_lower : &m->lower, e);
-    if (seen->lorem && has(low, now.n, "lorem ipsum"))
+    if (seen->lorem && has(low, now.n, "lorem ipsum")) {
         value[FT_RULE_C4_LOREM]++;
-    else if (seen->javascript && has(low, now.n, "javascript"))
         return 0;
-    else if (memchr(q + now.at, '{', now.n))
+    }
+    if (seen->javascript && has(low, now.n, "javascript"))
+        return 0;
+    if (memchr(q + now.at, '{', now.n)) {
         value[FT_RULE_C4_CURLY]++;
-    else if (seen->policy && is_policy(low, now.n))
         return 0;
-    else if (!changed)
+    }
+    if (seen->policy && is_policy(low, now.n))
+        return 0;
+    if (!changed) {
         value[FT_RULE_C4_SENTENCES] += (double)sentences_of(m->words, l, next);
-    else if (ft_words_split(m->line_words, q, now.n, e) < 0)
+        return 0;
+    }
+    if (ft_words_split(m->line_words, q, now.n, e) < 0)
         return e ? e->code : FT_ERR_NOMEM;
-    else
-        value[FT_RULE_C4_SENTENCES] +=
-            (double)ft_words_sentences(m->line_words->v, m->line_words->n);
+    value[FT_RULE_C4_SENTENCES] += (double)ft_words_sentences(m->line_words->v, m->line_words->n);
     return 0;
 }
 

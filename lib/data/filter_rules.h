@@ -43,8 +43,8 @@ const char *ft_profile_name(enum ft_profile p);
 typedef struct ft_rule_def {
     const char *name;        /* "gopher_words_min"; its group is what stands before the first _ */
     char drops;              /* '<': dropped below the threshold; '>': above */
-    double threshold;
     unsigned profiles;       /* 1 << enum ft_profile */
+    double threshold;
     const char *what;        /* what the value is, and whose rule it is */
 } ft_rule_def;
 extern const ft_rule_def ft_rule_table[FT_RULES];

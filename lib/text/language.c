@@ -372,7 +372,7 @@ ft_guess ft_language_guess_within(const ft_language *l, const ft_words *classes,
 {
     counting t;
     uint32_t chars[CHARS_MAX];
-    uint16_t best[RANKS];
+    uint16_t best[RANKS] = {0};
     int32_t distance[LANGUAGES_MAX];
     size_t ranks, k = normal_chars(classes, text, n, chars);
     if (k == 0 || l->n == 0)

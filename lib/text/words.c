@@ -307,8 +307,7 @@ static void remember(cached *slot, const ft_words *w, size_t first, size_t at)
     }
 }
 
-/* The n bytes of a piece, filled up with zeros; a NUL of its own keeps its length apart. Reads eight
- * bytes at once where the text has them. */
+/* The n bytes of a piece, filled up with zeros. Reads 16 bytes at once where the text has them. */
 static void load_piece(const uint8_t *p, size_t n, size_t remain, uint64_t to[2])
 {
     to[0] = to[1] = 0;

@@ -1,5 +1,6 @@
 /* words_special.c: the pieces of English that are known by name, built from their grammar: pronouns
  * and verbs with their endings, abbreviations, times, emoticons. Bars separate parts. */
+#define _GNU_SOURCE
 #include "text/words_internal.h"
 
 #include "base/mem.h"
@@ -144,10 +145,7 @@ static void add_forms(specials *s, const char *stem, const char *endings, int ti
 {
     char ending[40], form[96];
     while ((endings = next_word(endings, ending)) != NULL) {
-        size_t n = strlen(stem), k = strlen(ending);
-        memcpy(form, stem, n);
-        form[n] = '|';
-        memcpy(form + n + 1, ending, k + 1);
+        stpcpy(stpcpy(stpcpy(form, stem), "|"), ending);
         if (!is_excluded(form))
             add_both(s, form);
         form[0] = (char)toupper((unsigned char)form[0]);

@@ -35,7 +35,9 @@ for l in sys.stdin: print(json.loads(l)["id"])' >again
 /usr/bin/python3 -c 'import json
 for l in open("kept"): print(json.loads(l)["id"])' >ids
 check_same "--from-tags drops what computing drops" ids again
-counts() { ft-filter --json -p web "$@" pages.ft 2>&1 >counted.ft | sed 's/.*"dropped"//; s/"sec.*//'; }
+counts() {
+    ft-filter --json -p web "$@" pages.ft 2>&1 >counted.ft | sed 's/.*"dropped"//; s/"sec.*//'
+}
 counts >lazy
 mv counted.ft lazy.ft
 counts --report all.json >all

@@ -211,7 +211,8 @@ static void test_chat_parts(void **state)
 /* What is measured until the first rule that fires gives the same first rule as measuring all. */
 static void test_until(void **state)
 {
-    static const char *const parts[] = {"The cat sat on the mat with it. ", "lorem ipsum dolor it.\n",
+    static const char *const parts[] = {
+        "The cat sat on the mat with it. ", "lorem ipsum dolor it.\n",
                                         "- x y z...\n", "{ a b c. } ", "# ", "a a a a a a a a a\n",
                                         "That is what we have to be of. ", "\n\n", "\xff", "1234 "};
     ft_rules rules = ft_rules_default();
