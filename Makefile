@@ -16,7 +16,7 @@ ALL_C   := -std=c11 $(CFLAGS) $(WARN) $(HARDEN) $(SAN) -ffp-contract=off -Ilib -
 # Debian's start-up objects carry no CET marks: the shadow stack is safe to claim for them, indirect
 # branch tracking (which all of our code is compiled for) is not.
 LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,shstk -Wl,--as-needed $(SAN)
-LDLIBS  := -lzstd -lxxhash -lutf8proc -lpcre2-8 -lz -ldivsufsort -ldivsufsort64 -lexttextcat-2.0 -lm -lpthread
+LDLIBS  := -lzstd -lxxhash -lutf8proc -lpcre2-8 -lz -ldivsufsort -ldivsufsort64 -lm -lpthread
 
 LIB_C   := $(wildcard lib/*/*.c) $(wildcard kernels/*.c)
 CLI_C   := $(wildcard tools/cli/*.c)

@@ -3,9 +3,9 @@
 # they are missing; lint and bench name the larger ones that only `make lint` and `make bench` use.
 set -eu
 build="gcc make libc6-dev libzstd-dev libmsgpack-dev libopenblas-dev libxxhash-dev libutf8proc-dev
-libpcre2-dev zlib1g-dev libdivsufsort-dev libexttextcat-dev
-libexttextcat-data libcmocka-dev zstd xxhash python3 python3-pip python3-zstandard python3-msgpack
-python3-xxhash ca-certificates binutils strace mandoc jq"
+libpcre2-dev zlib1g-dev libdivsufsort-dev libexttextcat-data libcmocka-dev zstd xxhash
+python3 python3-pip python3-zstandard python3-msgpack python3-xxhash ca-certificates binutils strace
+mandoc jq"
 lint="clang-tidy-14 cppcheck shellcheck"
 bench="g++ cmake python3-dev python3-venv time"
 case ${1:-build} in

@@ -98,6 +98,7 @@ static void read_options(filter_plan *p)
     p->tag = tag;
     p->tag_only = tag_only;
     p->from_tags = from_tags;
+    p->all_values = explain || report;
 }
 
 static void judge(void *ctx, cli_item *it, unsigned worker)

@@ -4,7 +4,7 @@
 #define _GNU_SOURCE
 #include "data/filter_text_internal.h"
 
-#include "base/hash.h"
+#include "text/words_internal.h"
 
 #include <string.h>
 
@@ -36,16 +36,35 @@ static int next_line(const uint8_t *p, size_t n, size_t *at, line *l)
     if (i >= n)
         return 0;
     l->at = i;
-    while (i < n && (len = break_at(p, n, i)) == 0)
-        i++;
+    for (;; i++) {
+        while (i + 8 <= n) {                     /* eight bytes that break nothing */
+            uint64_t x;
+            memcpy(&x, p + i, 8);
+            if ((x = ft_words_unplain(x, 32)) != 0) {
+                i += (size_t)__builtin_ctzll(x) / 8;
+                break;
+            }
+            i += 8;
+        }
+        if (i >= n || (len = break_at(p, n, i)) > 0)
+            break;
+    }
     l->n = i - l->at;
     *at = i + len;
     return 1;
 }
 
+/* Characters of n bytes of the text. */
+static size_t chars_in(const ft_text_meter *m, const uint8_t *p, size_t n)
+{
+    return m->ascii ? n : ft_char_count(p, n);
+}
+
 /* Takes white space off both ends. */
 static line stripped(const ft_words *w, const uint8_t *p, line l)
 {
+    if (l.n && p[l.at] > 32 && p[l.at] < 0x80 && p[l.at + l.n - 1] > 32 && p[l.at + l.n - 1] < 0x80)
+        return l;
     while (l.n > 0) {
         uint32_t c;
         size_t len = ft_char_at(p + l.at, l.n, &c);
@@ -115,10 +134,10 @@ static int repeated_pieces(ft_text_meter *m, const uint8_t *p, line all, size_t 
             i = to + run;
             continue;
         }
-        if (ft_seen_number(&m->seen, ft_hash64(p + from, to - from, 0), (uint32_t)pieces) !=
+        if (ft_seen_number(&m->seen, ft_words_hash(p + from, to - from), (uint32_t)pieces) !=
             pieces) {
             repeated++;
-            chars += ft_char_count(p + from, to - from);
+            chars += chars_in(m, p + from, to - from);
         }
         pieces++;
         if (to == end)
@@ -167,10 +186,10 @@ int ft_measure_fineweb(ft_text_meter *m, const uint8_t *p, size_t n, double *val
         i += l.n + 1;
         if (!ft_text_is_visible(m->words, p + l.at, l.n) && stripped(m->words, p, l).n == 0)
             continue;
-        chars = ft_char_count(p + l.at, l.n);
+        chars = chars_in(m, p + l.at, l.n);
         ended += (last_class(m->words, p, l) & FT_CHAR_TERMINAL) != 0;
         small += chars <= 30;
-        if (ft_seen_number(&m->seen, ft_hash64(p + l.at, l.n, 0), (uint32_t)lines) != lines)
+        if (ft_seen_number(&m->seen, ft_words_hash(p + l.at, l.n), (uint32_t)lines) != lines)
             repeated += chars;
         lines++;
     }
@@ -183,12 +202,16 @@ int ft_measure_fineweb(ft_text_meter *m, const uint8_t *p, size_t n, double *val
 
 /* ---- C4 ---- */
 
-/* Words between white space, and whether one has over 1000 characters. */
+#define WORD_CHARS_MAX 1000      /* C4 leaves lines with longer words out, */
+#define LINE_WORDS_MIN 3         /* and those with fewer words             */
+
+/* Words between white space, up to LINE_WORDS_MIN; *too_long: whether one has too many
+ * characters. */
 static size_t count_plain_words(const ft_words *w, const uint8_t *p, line l, int *too_long)
 {
     size_t words = 0, chars = 0;
     *too_long = 0;
-    for (size_t i = 0, len; i < l.n; i += len) {
+    for (size_t i = 0, len; i < l.n && (words < LINE_WORDS_MIN || l.n > WORD_CHARS_MAX); i += len) {
         uint32_t c;
         len = 1;
         c = p[l.at + i];
@@ -199,7 +222,7 @@ static size_t count_plain_words(const ft_words *w, const uint8_t *p, line l, int
             continue;
         }
         words += chars == 0;
-        *too_long |= ++chars > 1000;
+        *too_long |= ++chars > WORD_CHARS_MAX;
     }
     return words;
 }
@@ -238,12 +261,22 @@ static int without_citations(ft_text_meter *m, const uint8_t *p, line l)
 
 static void lower_ascii(ft_buf *b, const uint8_t *p, size_t n)
 {
+    const uint64_t ones = 0x0101010101010101u;
+    size_t i = 0;
     uint8_t *to;
     ft_buf_clear(b);
     to = ft_buf_room(b, n);
     if (!to)
         return;
-    for (size_t i = 0; i < n; i++)
+    for (; i + 8 <= n; i += 8) {
+        uint64_t x, low;
+        memcpy(&x, p + i, 8);
+        low = x & ~(ones << 7);        /* the high bits of: over 'A' - 1, and not over 'Z' */
+        low = (low + ones * (0x80 - 'A')) & ~(low + ones * (0x7f - 'Z')) & ~x & ones << 7;
+        x |= low >> 2;
+        memcpy(to + i, &x, 8);
+    }
+    for (; i < n; i++)
         to[i] = (uint8_t)(p[i] | (p[i] >= 'A' && p[i] <= 'Z' ? 0x20 : 0));
     b->n = n;
 }
@@ -292,28 +325,32 @@ static int c4_line(ft_text_meter *m, const uint8_t *p, line l, const phrases *se
         now = (line){0, m->line.n};
     }
     if (now.n == 0 || !strchr(".?!\"'", q[now.at + now.n - 1]) || q[now.at + now.n - 1] == 0 ||
-        ends(q, now, "...") || words < 3)
+        ends(q, now, "...") || words < LINE_WORDS_MIN)
         return 0;
     if (changed)
         lower_ascii(&m->line_lower, q, now.n);
     low = changed ? m->line_lower.p : m->lower.p ? m->lower.p + now.at : NULL;
     if (!low)
         return ft_buf_check(changed ? &m->line_lower : &m->lower, e);
-    if (seen->lorem && has(low, now.n, "lorem ipsum"))
+    if (seen->lorem && has(low, now.n, "lorem ipsum")) {
         value[FT_RULE_C4_LOREM]++;
-    else if (seen->javascript && has(low, now.n, "javascript"))
         return 0;
-    else if (memchr(q + now.at, '{', now.n))
+    }
+    if (seen->javascript && has(low, now.n, "javascript"))
+        return 0;
+    if (memchr(q + now.at, '{', now.n)) {
         value[FT_RULE_C4_CURLY]++;
-    else if (seen->policy && is_policy(low, now.n))
         return 0;
-    else if (!changed)
+    }
+    if (seen->policy && is_policy(low, now.n))
+        return 0;
+    if (!changed) {
         value[FT_RULE_C4_SENTENCES] += (double)sentences_of(m->words, l, next);
-    else if (ft_words_split(m->line_words, q, now.n, e) < 0)
+        return 0;
+    }
+    if (ft_words_split(m->line_words, q, now.n, e) < 0)
         return e ? e->code : FT_ERR_NOMEM;
-    else
-        value[FT_RULE_C4_SENTENCES] +=
-            (double)ft_words_sentences(m->line_words->v, m->line_words->n);
+    value[FT_RULE_C4_SENTENCES] += (double)ft_words_sentences(m->line_words->v, m->line_words->n);
     return 0;
 }
 

@@ -31,32 +31,85 @@ void ft_seen_free(ft_seen *s)
     *s = (ft_seen){0};
 }
 
-/* Level k from level k - 1: keeps the runs whose two halves may repeat, numbers them by first
- * occurrence and counts them. Returns: how many numbers there are, in *ids. */
-static int number_runs(ft_repeat *r, const ft_word *v, size_t k, uint32_t *ids, ft_err *e)
+/* Room for n words, and an empty table. */
+static int make_room(ft_repeat *r, size_t n, ft_err *e)
 {
-    uint32_t next = 0;
-    size_t kept = 0;
-    if (ft_seen_start(&r->seen, r->n, e) < 0)
-        return FT_ERR_NOMEM;
+    size_t want = 64;
+    while (want < 4 * n)
+        want *= 2;
+    if (n + 2 > r->cap) {
+        ft_repeat_free(r);
+        if (!(r->key = ft_new(n + 2, sizeof *r->key, e)) ||
+            !(r->keys = ft_new(n + 2, sizeof *r->keys, e)) ||
+            !(r->at = ft_new(n + 2, sizeof *r->at, e)) ||
+            !(r->run = ft_new(n + 2, sizeof *r->run, e)) ||
+            !(r->count = ft_new(n + 2, sizeof *r->count, e)) ||
+            !(r->chars = ft_new(n + 2, sizeof *r->chars, e)) ||
+            !(r->slots = ft_new(want, sizeof *r->slots, e)))
+            return FT_ERR_NOMEM;
+        r->cap = n + 2;
+        r->slots_cap = want;
+        r->base = 1;
+    }
+    r->mask = want - 1;
+    return 0;
+}
+
+/* Numbers the keys by first occurrence and counts them. New and known keys alternate without a
+ * pattern, so there is no branch on that; only a collision has one. Returns: how many numbers. */
+static uint32_t number_runs(ft_repeat *r)
+{
+    uint32_t *restrict slots = r->slots, *restrict count = r->count, *restrict run = r->run;
+    uint64_t *restrict keys = r->keys;
+    const uint64_t *restrict key_of = r->key;
+    size_t mask = r->mask;
+    uint32_t next = 0, base;
+    if (r->base > UINT32_MAX - r->cap) {
+        memset(r->slots, 0, r->slots_cap * sizeof *r->slots);
+        r->base = 1;
+    }
+    base = r->base;
     for (size_t j = 0; j < r->n; j++) {
-        uint32_t id, at = r->at[j];
-        uint64_t key = v[at].hash;
-        if (k > 1) {
-            if (j + 1 == r->n || r->at[j + 1] != at + 1)
-                continue;
-            key = (uint64_t)r->run[j] << 32 | r->run[j + 1];
+        uint64_t key = key_of[j], h = key * 0x9e3779b97f4a7c15u;
+        size_t i = (h ^ h >> 32) & mask;
+        uint32_t id = slots[i] - base;
+        keys[next] = key;                      /* so a new run is found as well, at its number */
+        count[next] = 0;
+        id = id < next ? id : next;
+        while (keys[id] != key) {
+            i = (i + 1) & mask;
+            id = slots[i] - base;
+            id = id < next ? id : next;
         }
-        id = ft_seen_number(&r->seen, key, next);
-        if (id == next)
-            r->count[next++] = 0;
-        r->count[id]++;
-        r->at[kept] = at;
-        r->run[kept++] = id;
+        slots[i] = base + id;
+        count[id]++;
+        run[j] = id;
+        next += id == next;
+    }
+    r->base += next;
+    return next;
+}
+
+/* The runs that are one word longer: two neighbours that both repeat, as no run with one that does
+ * not can repeat. */
+static void lengthen_runs(ft_repeat *r)
+{
+    const uint32_t *restrict count = r->count, *restrict run = r->run;
+    uint64_t *restrict key = r->key;
+    uint32_t *restrict at = r->at;
+    uint32_t last = UINT32_MAX, a = 0, place = 0;
+    size_t kept = 0;
+    for (size_t j = 0; j < r->n; j++) {        /* the run at `last` is a, and repeats */
+        uint32_t b = run[j];
+        int repeats = count[b] > 1;
+        place = at[j];
+        key[kept] = (uint64_t)a << 32 | b;
+        at[kept] = last;
+        kept += (size_t)(repeats & (last + 1 == place) & (j > 0));
+        last = repeats ? place : UINT32_MAX - 1;
+        a = b;
     }
     r->n = kept;
-    *ids = next;
-    return 0;
 }
 
 static uint64_t chars_of(const ft_repeat *r, size_t i, size_t k)
@@ -80,74 +133,60 @@ static uint64_t top_run(const ft_repeat *r, size_t k, uint32_t ids)
     return (chars_of(r, r->at[j], k) + k - 1) * r->count[best];
 }
 
+/* Goes from run to run: one that was met before is counted and stepped over. Spoils the keys of the
+ * numbers, which mark what was met. */
 static uint64_t repeated_runs(ft_repeat *r, size_t k, uint32_t ids)
 {
     uint64_t sum = 0;
     size_t from = 0;
-    memset(r->mark, 0, ids * sizeof *r->mark);
+    memset(r->keys, 0, ids * sizeof *r->keys);
     for (size_t j = 0; j < r->n; j++) {
         if (r->at[j] < from)
             continue;
-        if (r->mark[r->run[j]]) {
+        if (r->keys[r->run[j]]) {
             sum += chars_of(r, r->at[j], k);
             from = r->at[j] + k;
         }
-        r->mark[r->run[j]] = 1;
+        r->keys[r->run[j]] = 1;
     }
     return sum;
 }
 
-/* Leaves out the runs that occur once: no longer run with them occurs twice. */
-static void drop_single(ft_repeat *r)
-{
-    size_t kept = 0;
-    for (size_t j = 0; j < r->n; j++) {
-        if (r->count[r->run[j]] < 2)
-            continue;
-        r->at[kept] = r->at[j];
-        r->run[kept++] = r->run[j];
-    }
-    r->n = kept;
-}
-
 int ft_repeat_measure(ft_repeat *r, const ft_word *v, size_t n, size_t longest, ft_err *e)
 {
-    uint32_t ids = 0;
     memset(r->top, 0, sizeof r->top);
     memset(r->dup, 0, sizeof r->dup);
-    if (ft_grow(&r->at, &r->at_cap, n + 1, sizeof *r->at, e) < 0 ||
-        ft_grow(&r->run, &r->run_cap, n + 1, sizeof *r->run, e) < 0 ||
-        ft_grow(&r->count, &r->count_cap, n + 1, sizeof *r->count, e) < 0 ||
-        ft_grow(&r->mark, &r->mark_cap, n + 1, sizeof *r->mark, e) < 0 ||
-        ft_grow(&r->chars, &r->chars_cap, n + 1, sizeof *r->chars, e) < 0)
+    if (make_room(r, n, e) < 0)
         return FT_ERR_NOMEM;
     r->chars[0] = 0;
     for (size_t i = 0; i < n; i++) {
         r->chars[i + 1] = r->chars[i] + v[i].chars;
         r->at[i] = (uint32_t)i;
+        r->key[i] = v[i].hash;
     }
     r->n = n;
     for (size_t k = 1; k <= longest && k <= n; k++) {
+        uint32_t ids;
         if (k > 4 && r->n == 0)
             break;
-        if (number_runs(r, v, k, &ids, e) < 0)
-            return FT_ERR_NOMEM;
+        ids = number_runs(r);
         if (k >= 2 && k <= 4)
             r->top[k] = top_run(r, k, ids);
-        drop_single(r);
         if (k >= 5)
             r->dup[k] = repeated_runs(r, k, ids);
+        lengthen_runs(r);
     }
     return 0;
 }
 
 void ft_repeat_free(ft_repeat *r)
 {
-    ft_seen_free(&r->seen);
+    ft_free(r->slots);
+    ft_free(r->key);
+    ft_free(r->keys);
     ft_free(r->at);
     ft_free(r->run);
     ft_free(r->count);
-    ft_free(r->mark);
     ft_free(r->chars);
     *r = (ft_repeat){0};
 }

@@ -37,10 +37,13 @@ static inline uint32_t ft_seen_number(ft_seen *s, uint64_t key, uint32_t value)
 void ft_seen_free(ft_seen *s);
 
 typedef struct ft_repeat {
-    ft_seen seen;
-    uint32_t *at, *run;      /* runs that may repeat: where they begin, in order; their numbers */
-    uint32_t *count, *mark, *chars;
-    size_t n, at_cap, run_cap, count_cap, mark_cap, chars_cap;
+    uint32_t *slots;         /* base + the number of a run; smaller: empty                       */
+    size_t mask, slots_cap;
+    uint32_t base;
+    uint64_t *key, *keys;    /* of the runs at hand in order; of the numbers                     */
+    uint32_t *at, *run;      /* where the runs at hand begin, in order; their numbers            */
+    uint32_t *count, *chars; /* how often a number occurs; characters before each word           */
+    size_t n, cap;           /* runs at hand; words that there is room for                       */
     uint64_t top[11];        /* [2..4]: characters of the most frequent run times its count */
     uint64_t dup[11];        /* [5..10]: characters in runs that came before, not overlapping */
 } ft_repeat;

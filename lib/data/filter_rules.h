@@ -43,8 +43,8 @@ const char *ft_profile_name(enum ft_profile p);
 typedef struct ft_rule_def {
     const char *name;        /* "gopher_words_min"; its group is what stands before the first _ */
     char drops;              /* '<': dropped below the threshold; '>': above */
-    double threshold;
     unsigned profiles;       /* 1 << enum ft_profile */
+    double threshold;
     const char *what;        /* what the value is, and whose rule it is */
 } ft_rule_def;
 extern const ft_rule_def ft_rule_table[FT_RULES];
@@ -68,5 +68,8 @@ uint64_t ft_rules_of(const ft_rules *r, enum ft_profile p);
 
 /* Returns: whether a value lies on the wrong side. Equal to the threshold is right. */
 int ft_rule_fires(const ft_rules *r, size_t rule, double value);
+
+/* Returns: the first of the rules of `bits` that fires on its value, or FT_RULES. */
+size_t ft_rules_first(const ft_rules *r, uint64_t bits, const double *value);
 
 #endif

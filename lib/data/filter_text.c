@@ -69,7 +69,7 @@ static size_t occurrences(const uint8_t *p, size_t n, const char *what)
     return count;
 }
 
-static void measure_words(const ft_text_meter *m, const uint8_t *p, size_t n, double *value)
+static void count_words(const ft_text_meter *m, const uint8_t *p, size_t n, double *value)
 {
     const ft_words *w = m->words;
     uint64_t text_words = 0, text_chars = 0, alpha = 0;
@@ -94,12 +94,14 @@ static void measure_words(const ft_text_meter *m, const uint8_t *p, size_t n, do
     value[FT_RULE_STOP_WORDS] = (double)__builtin_popcount(stops / FT_WORD_STOP);
 }
 
-static int measure_runs(ft_text_meter *m, uint64_t wanted, double *value, ft_err *e)
+static int measure_runs(ft_text_meter *m, const uint8_t *p, size_t n, double *value, ft_err *e)
 {
     double chars = (double)m->chars;
     size_t longest = 4;
+    (void)p;
+    (void)n;
     for (size_t k = 5; k <= 10; k++)
-        if (wanted & FT_RULE_BIT(FT_RULE_REP_DUP_5 + k - 5))
+        if (m->wanted & FT_RULE_BIT(FT_RULE_REP_DUP_5 + k - 5))
             longest = k;
     if (ft_repeat_measure(&m->repeat, m->words->v, m->words->n, longest, e) < 0)
         return FT_ERR_NOMEM;
@@ -126,7 +128,7 @@ size_t ft_text_url(const uint8_t *p, size_t n)
     return 0;
 }
 
-static void measure_chars(ft_text_meter *m, const uint8_t *p, size_t n, double *value)
+static void count_chars(ft_text_meter *m, const uint8_t *p, size_t n, double *value)
 {
     uint64_t chars = 0, symbols = 0, digits = 0, spaces = 0, urls = 0, alnum = 0;
     size_t url_end = 0;
@@ -195,37 +197,109 @@ int ft_text_is_visible(const ft_words *classes, const void *text, size_t n)
 
 #define BITS(from, to) ((FT_RULE_BIT((to) - (from) + 1) - 1) << (from))
 
+static int is_ascii(const uint8_t *p, size_t n)
+{
+    uint64_t all = 0, x;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        memcpy(&x, p + i, 8);
+        all |= x;
+    }
+    for (; i < n; i++)
+        all |= (uint64_t)p[i] << 56;
+    return (all & 0x8080808080808080u) == 0;
+}
+
+static int measure_plain(ft_text_meter *m, const uint8_t *p, size_t n, double *value, ft_err *e)
+{
+    (void)e;
+    value[FT_RULE_EMPTY] = !ft_text_is_visible(m->words, p, n);
+    value[FT_RULE_GARBLED] = m->ascii ? 0 : (double)ft_text_garbled(p, n);
+    return 0;
+}
+
+static int measure_words(ft_text_meter *m, const uint8_t *p, size_t n, double *value, ft_err *e)
+{
+    (void)e;
+    count_words(m, p, n, value);
+    return 0;
+}
+
+static int measure_gopher_lines(ft_text_meter *m, const uint8_t *p, size_t n, double *value,
+                                ft_err *e)
+{
+    (void)e;
+    ft_measure_gopher_lines(m, p, n, value);
+    return 0;
+}
+
+static int measure_chars(ft_text_meter *m, const uint8_t *p, size_t n, double *value, ft_err *e)
+{
+    (void)e;
+    count_chars(m, p, n, value);
+    return 0;
+}
+
+static int measure_code(ft_text_meter *m, const uint8_t *p, size_t n, double *value, ft_err *e)
+{
+    (void)e;
+    (void)m;
+    ft_measure_code_lines(p, n, value);
+    return 0;
+}
+
+/* What is measured together, in the order of its first rule. */
+static const struct family {
+    uint64_t rules;
+    int needs_words;
+    int (*measure)(ft_text_meter *, const uint8_t *, size_t, double *, ft_err *);
+} families[] = {
+    {BITS(FT_RULE_EMPTY, FT_RULE_GARBLED), 0, measure_plain},
+    {BITS(FT_RULE_C4_LOREM, FT_RULE_C4_SENTENCES), 1, ft_measure_c4},
+    {BITS(FT_RULE_WORDS_MIN, FT_RULE_ELLIPSES) | BITS(FT_RULE_ALPHA_WORDS, FT_RULE_STOP_WORDS), 1,
+     measure_words},
+    {BITS(FT_RULE_BULLET_LINES, FT_RULE_ELLIPSIS_LINES), 0, measure_gopher_lines},
+    {BITS(FT_RULE_REP_PARAGRAPHS, FT_RULE_REP_LINE_CHARS), 0, ft_measure_repeated_lines},
+    {BITS(FT_RULE_REP_TOP_2, FT_RULE_REP_DUP_10), 1, measure_runs},
+    {BITS(FT_RULE_LINE_ENDS, FT_RULE_NEWLINES), 1, ft_measure_fineweb},
+    {BITS(FT_RULE_SYMBOLS, FT_RULE_SPACES) | FT_RULE_BIT(FT_RULE_CODE_ALNUM), 0, measure_chars},
+    {BITS(FT_RULE_CODE_LINE_MAX, FT_RULE_CODE_LINE_MEAN) | FT_RULE_BIT(FT_RULE_CODE_GENERATED), 0,
+     measure_code}};
+
+/* Whether a rule fires and all before it, in the order of the table, are done: families overlap. */
+static int is_decided(const ft_rules *until, uint64_t done, uint64_t left, const double *value)
+{
+    size_t first = ft_rules_first(until, done, value);
+    return first < FT_RULES && (left & (FT_RULE_BIT(first) - 1)) == 0;
+}
+
+int ft_text_measure_until(ft_text_meter *m, const void *text, size_t n, uint64_t wanted,
+                          const ft_rules *until, double *value, uint64_t *done, ft_err *e)
+{
+    int rc = 0, cut = 0;
+    *done = 0;
+    m->ascii = is_ascii(text, n);
+    m->chars = m->ascii ? n : ft_char_count(text, n);
+    m->wanted = wanted;
+    for (size_t i = 0; rc == 0 && i < sizeof families / sizeof *families; i++) {
+        const struct family *f = &families[i];
+        uint64_t asked = f->rules & wanted;
+        if (!asked)
+            continue;
+        if (f->needs_words && !cut++)
+            rc = ft_words_split(m->words, text, n, e);
+        if (rc == 0)
+            rc = f->measure(m, text, n, value, e);
+        *done |= asked;
+        if (rc == 0 && until && is_decided(until, *done, wanted & ~*done, value))
+            break;
+    }
+    return rc;
+}
+
 int ft_text_measure(ft_text_meter *m, const void *text, size_t n, uint64_t wanted, double *value,
                     ft_err *e)
 {
-    const uint64_t gopher_words = BITS(FT_RULE_WORDS_MIN, FT_RULE_STOP_WORDS);
-    const uint64_t runs = BITS(FT_RULE_REP_TOP_2, FT_RULE_REP_DUP_10);
-    const uint64_t c4 = BITS(FT_RULE_C4_LOREM, FT_RULE_C4_SENTENCES);
-    const uint64_t fineweb = BITS(FT_RULE_LINE_ENDS, FT_RULE_NEWLINES);
-    int rc = 0;
-    m->chars = ft_char_count(text, n);
-    if (wanted & FT_RULE_BIT(FT_RULE_EMPTY))
-        value[FT_RULE_EMPTY] = !ft_text_is_visible(m->words, text, n);
-    if (wanted & FT_RULE_BIT(FT_RULE_GARBLED))
-        value[FT_RULE_GARBLED] = (double)ft_text_garbled(text, n);
-    if (wanted & (gopher_words | runs | c4 | fineweb))
-        rc = ft_words_split(m->words, text, n, e);
-    if (rc == 0 && wanted & gopher_words)
-        measure_words(m, text, n, value);
-    if (rc == 0 && wanted & runs)
-        rc = measure_runs(m, wanted, value, e);
-    if (rc == 0 && wanted & BITS(FT_RULE_BULLET_LINES, FT_RULE_ELLIPSIS_LINES))
-        ft_measure_gopher_lines(m, text, n, value);
-    if (rc == 0 && wanted & BITS(FT_RULE_REP_PARAGRAPHS, FT_RULE_REP_LINE_CHARS))
-        rc = ft_measure_repeated_lines(m, text, n, value, e);
-    if (rc == 0 && wanted & fineweb)
-        rc = ft_measure_fineweb(m, text, n, value, e);
-    if (rc == 0 && wanted & c4)
-        rc = ft_measure_c4(m, text, n, value, e);
-    if (rc == 0 && wanted & (BITS(FT_RULE_SYMBOLS, FT_RULE_SPACES) |
-                             FT_RULE_BIT(FT_RULE_CODE_ALNUM)))
-        measure_chars(m, text, n, value);
-    if (rc == 0 && wanted & BITS(FT_RULE_CODE_LINE_MAX, FT_RULE_CODE_GENERATED))
-        ft_measure_code_lines(text, n, value);
-    return rc;
+    uint64_t done;
+    return ft_text_measure_until(m, text, n, wanted, NULL, value, &done, e);
 }

@@ -25,6 +25,13 @@ void ft_text_meter_free(ft_text_meter **m);
 int ft_text_measure(ft_text_meter *m, const void *text, size_t n, uint64_t wanted, double *value,
                     ft_err *e) FT_MUST_CHECK;
 
+/* As ft_text_measure, but stops as soon as the first of the wanted rules that fires by `until` is
+ * known (NULL: never). Sets *done to the wanted rules whose values are set; all that stand before
+ * the first that fires are among them. */
+int ft_text_measure_until(ft_text_meter *m, const void *text, size_t n, uint64_t wanted,
+                          const ft_rules *until, double *value, uint64_t *done,
+                          ft_err *e) FT_MUST_CHECK;
+
 /* The words of the text, cut by the last ft_text_measure that wanted a rule about words, or now. */
 int ft_text_words(ft_text_meter *m, const void *text, size_t n, const ft_words **w,
                   ft_err *e) FT_MUST_CHECK;

@@ -13,6 +13,8 @@ struct ft_text_meter {
     ft_seen seen;
     ft_buf lower, line, line_lower;
     size_t chars;                /* of the whole text                     */
+    int ascii;                   /* whether no byte of the text is over 7f */
+    uint64_t wanted;             /* the rules that were asked             */
 };
 
 double ft_share(double part, double whole);      /* 0 when the whole is 0 */

@@ -2,7 +2,6 @@
  * short ones were cut; it changes nothing but the speed. */
 #include "text/words_internal.h"
 
-#include "base/hash.h"
 #include "base/mem.h"
 #include "text/unicode_internal.h"
 
@@ -10,13 +9,14 @@
 #include <utf8proc.h>
 
 #define CACHE_SLOTS 16384        /* a power of two */
-#define CACHED_BYTES 22
-#define CACHED_PARTS 4
+#define CACHED_BYTES 16
+#define CACHED_PARTS 2
 
-typedef struct cached {
-    uint8_t bytes, n;
-    uint8_t text[CACHED_BYTES];
-    struct { uint64_t hash; uint32_t flags; uint8_t at, bytes, chars; } part[CACHED_PARTS];
+typedef struct cached {          /* one line of the processor's cache */
+    _Alignas(64) uint64_t text[2];     /* filled up with zeros */
+    uint64_t hash[CACHED_PARTS];
+    uint16_t flags[CACHED_PARTS];
+    uint8_t bytes, n, at, size[CACHED_PARTS], chars[CACHED_PARTS];      /* at: of the second part */
 } cached;
 
 struct ft_words_state {
@@ -40,10 +40,17 @@ size_t ft_char_at_wide(const uint8_t *p, size_t n, uint32_t *c)
 
 size_t ft_char_count(const void *text, size_t n)
 {
+    const uint64_t ones = 0x0101010101010101u;
     const uint8_t *p = text;
-    size_t k = 0;
-    for (size_t i = 0; i < n; i++)
-        k += (p[i] & 0xc0) != 0x80;
+    size_t k = n, i = 0;
+    for (; i + 8 <= n; i += 8) {       /* without the bytes 10xxxxxx that continue a character */
+        uint64_t x;
+        memcpy(&x, p + i, 8);
+        if (x & ones << 7)
+            k -= (size_t)(((x >> 7 & ~x >> 6 & ones) * ones) >> 56);
+    }
+    for (; i < n; i++)
+        k -= (p[i] & 0xc0) == 0x80;
     return k;
 }
 
@@ -105,11 +112,12 @@ int ft_words_new(ft_words **out, ft_err *e)
         return FT_ERR_NOMEM;
     w->state = ft_new(1, sizeof *w->state, e);
     if (!w->state || ft_specials_new(&w->state->specials, e) < 0 ||
-        !(w->state->cache = ft_new(CACHE_SLOTS, sizeof(cached), e)) ||
+        !(w->state->cache = ft_new_aligned(CACHE_SLOTS, sizeof(cached), e)) ||
         !(w->classes = ft_new(FT_CHAR_TABLE, sizeof(uint16_t), e))) {
         ft_words_free(out);
         return FT_ERR_NOMEM;
     }
+    memset(w->state->cache, 0, CACHE_SLOTS * sizeof(cached));
     for (uint32_t c = 0; c < FT_CHAR_TABLE; c++)
         w->classes[c] = (uint16_t)ft_char_class_wide(c);
     mark_affixed(w);
@@ -164,7 +172,7 @@ static int put_word(ft_words *w, const uint8_t *text, size_t at, size_t n, ft_er
         plain |= !(class & FT_CHAR_PUNCT);
     }
     v = &w->v[w->n++];
-    *v = (ft_word){.hash = ft_hash64(p, n, 0), .at = (uint32_t)at, .bytes = (uint32_t)n,
+    *v = (ft_word){.hash = ft_words_hash(p, n), .at = (uint32_t)at, .bytes = (uint32_t)n,
                    .chars = chars};
     v->flags = (any & FT_CHAR_LETTER ? FT_WORD_ALPHA : 0) | (plain ? FT_WORD_TEXT : 0) |
                (chars == 1 && all & FT_CHAR_SENTENCE ? FT_WORD_END : 0) |
@@ -291,57 +299,66 @@ static void remember(cached *slot, const ft_words *w, size_t first, size_t at)
     slot->n = (uint8_t)(w->n - first);
     for (size_t i = 0; i < slot->n; i++) {
         const ft_word *v = &w->v[first + i];
-        slot->part[i].hash = v->hash;
-        slot->part[i].flags = v->flags;
-        slot->part[i].at = (uint8_t)(v->at - at);
-        slot->part[i].bytes = (uint8_t)v->bytes;
-        slot->part[i].chars = (uint8_t)v->chars;
+        slot->hash[i] = v->hash;
+        slot->flags[i] = (uint16_t)v->flags;
+        slot->size[i] = (uint8_t)v->bytes;
+        slot->chars[i] = (uint8_t)v->chars;
+        slot->at = (uint8_t)(v->at - at);
     }
 }
 
-/* Where a piece of 1 to CACHED_BYTES bytes is kept. */
-static size_t slot_of(const uint8_t *p, size_t n)
+/* The n bytes of a piece, filled up with zeros. Reads 16 bytes at once where the text has them. */
+static void load_piece(const uint8_t *p, size_t n, size_t remain, uint64_t to[2])
 {
-    uint64_t a = 0, b = 0;
-    if (n >= 8) {
-        uint64_t c;
-        memcpy(&a, p, 8);
-        memcpy(&b, p + n - 8, 8);
-        memcpy(&c, p + (n - 8) / 2, 8);
-        b ^= c * 0xc2b2ae3d27d4eb4fu;
-    } else if (n >= 4) {
-        memcpy(&a, p, 4);
-        memcpy(&b, p + n - 4, 4);
-    } else {
-        a = (uint64_t)p[0] << 16 | (uint64_t)p[n / 2] << 8 | p[n - 1];
+    to[0] = to[1] = 0;
+    if (remain < 16) {
+        memcpy(to, p, n);
+        return;
     }
-    a = (a ^ n) * 0x9e3779b97f4a7c15u;
-    b = (b ^ a >> 29) * 0xbf58476d1ce4e5b9u;
-    return (b ^ a) >> 40 & (CACHE_SLOTS - 1);
+    memcpy(to, p, 16);
+    if (n < 8) {
+        to[0] &= (UINT64_C(1) << 8 * n) - 1;
+        to[1] = 0;
+    } else if (n < 16) {
+        to[1] &= (UINT64_C(1) << 8 * (n - 8)) - 1;
+    }
 }
 
-static int put_piece(ft_words *w, const uint8_t *text, size_t at, size_t n, ft_err *e)
+static cached *slot_of(const ft_words *w, const uint64_t text[2])
+{
+    uint64_t a = text[0] * 0x9e3779b97f4a7c15u, b = text[1] * 0xc2b2ae3d27d4eb4fu;
+    a ^= b ^ (a ^ b) >> 29;
+    return &w->state->cache[(a * 0xbf58476d1ce4e5b9u) >> 40 & (CACHE_SLOTS - 1)];
+}
+
+static int put_piece(ft_words *w, const uint8_t *text, size_t at, size_t n, size_t remain,
+                     ft_err *e)
 {
     size_t first = w->n;
+    uint64_t piece[2];
     cached *slot;
     if (n > CACHED_BYTES)
         return cut_piece(w, text, at, n, e);
-    slot = &w->state->cache[slot_of(text + at, n)];
-    if (slot->n && slot->bytes == n && memcmp(slot->text, text + at, n) == 0) {
+    load_piece(text + at, n, remain, piece);
+    slot = slot_of(w, piece);
+    if (slot->n && slot->bytes == n && slot->text[0] == piece[0] && slot->text[1] == piece[1]) {
+        ft_word *v;
         if (w->n + CACHED_PARTS > w->cap &&
             ft_grow(&w->v, &w->cap, w->n + CACHED_PARTS, sizeof *w->v, e) < 0)
             return FT_ERR_NOMEM;
-        for (size_t i = 0; i < slot->n; i++)
-            w->v[w->n++] = (ft_word){slot->part[i].hash, (uint32_t)at + slot->part[i].at,
-                                     slot->part[i].bytes, slot->part[i].chars,
-                                     slot->part[i].flags};
+        v = &w->v[w->n];
+        v[0] = (ft_word){slot->hash[0], (uint32_t)at, slot->size[0], slot->chars[0],
+                         slot->flags[0]};
+        v[1] = (ft_word){slot->hash[1], (uint32_t)at + slot->at, slot->size[1], slot->chars[1],
+                         slot->flags[1]};
+        w->n += slot->n;
         return 0;
     }
     if (cut_piece(w, text, at, n, e) < 0)
         return FT_ERR_NOMEM;
     if (w->n - first <= CACHED_PARTS) {
         slot->bytes = (uint8_t)n;
-        memcpy(slot->text, text + at, n);
+        memcpy(slot->text, piece, sizeof piece);
         remember(slot, w, first, at);
     }
     return 0;
@@ -366,16 +383,24 @@ int ft_words_split(ft_words *w, const void *text, size_t n, ft_err *e)
 {
     const uint8_t *p = text;
     size_t from = 0, space;
+    uint64_t x;
     w->n = 0;
     if (n > UINT32_MAX)
         return ft_err_set(e, FT_ERR_DATA, "a text of %zu bytes is too long", n);
     for (size_t i = 0; i <= n; i++) {
+        for (; i + 8 <= n; i += 8) {
+            memcpy(&x, p + i, 8);
+            if ((x = ft_words_unplain(x, 33)) != 0) {
+                i += (size_t)__builtin_ctzll(x) / 8;
+                break;
+            }
+        }
         if (i < n && p[i] > 32 && p[i] < 0x80)
             continue;
         space = i < n ? space_at(w, p + i, n - i) : 1;
         if (space == 0)
             continue;
-        if (i > from && put_piece(w, p, from, i - from, e) < 0)
+        if (i > from && put_piece(w, p, from, i - from, n - from, e) < 0)
             return FT_ERR_NOMEM;
         from = i + space;
         i = from - 1;

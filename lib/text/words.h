@@ -31,7 +31,7 @@ enum {
 };
 
 typedef struct ft_word {
-    uint64_t hash;           /* XXH3-64 of its bytes: words count as equal when this is          */
+    uint64_t hash;           /* of its bytes: words count as equal when this is                  */
     uint32_t at, bytes;      /* where it stands                                                   */
     uint32_t chars;          /* code points                                                       */
     uint32_t flags;

@@ -1,8 +1,8 @@
 /* words_special.c: the pieces of English that are known by name, built from their grammar: pronouns
  * and verbs with their endings, abbreviations, times, emoticons. Bars separate parts. */
+#define _GNU_SOURCE
 #include "text/words_internal.h"
 
-#include "base/hash.h"
 #include "base/mem.h"
 
 #include <ctype.h>
@@ -62,6 +62,12 @@ static const char whole[] =
 
 static const char degrees[] = "c f k C F K";
 
+/* Which bit of `ends` stands for a length, first and last byte. */
+static unsigned end_bit(const uint8_t *p, size_t n)
+{
+    return (p[0] * 37u + p[n - 1] * 101u + (unsigned)n * 7u) % 4096;
+}
+
 /* Parts are separated by bars; an entry that is there stays. */
 static void add(specials *s, const char *parts)
 {
@@ -81,11 +87,13 @@ static void add(specials *s, const char *parts)
     }
     if (ft_specials_find(s, (const uint8_t *)v.text, v.bytes))
         return;
-    v.hash = ft_hash64(v.text, v.bytes, 0);
+    v.hash = ft_words_hash((const uint8_t *)v.text, v.bytes);
     for (i = v.hash & s->mask; s->slots[i].n; i = (i + 1) & s->mask)
         ;
     s->slots[i] = v;
     s->lengths[(uint8_t)v.text[0]] |= 1u << v.bytes;
+    i = end_bit((const uint8_t *)v.text, v.bytes);
+    s->ends[i / 64] |= UINT64_C(1) << i % 64;
     if (v.bytes > s->longest)
         s->longest = v.bytes;
 }
@@ -137,10 +145,7 @@ static void add_forms(specials *s, const char *stem, const char *endings, int ti
 {
     char ending[40], form[96];
     while ((endings = next_word(endings, ending)) != NULL) {
-        size_t n = strlen(stem), k = strlen(ending);
-        memcpy(form, stem, n);
-        form[n] = '|';
-        memcpy(form + n + 1, ending, k + 1);
+        stpcpy(stpcpy(stpcpy(form, stem), "|"), ending);
         if (!is_excluded(form))
             add_both(s, form);
         form[0] = (char)toupper((unsigned char)form[0]);
@@ -156,6 +161,7 @@ int ft_specials_new(specials *s, ft_err *e)
     s->mask = SLOTS - 1;
     s->longest = 0;
     memset(s->lengths, 0, sizeof s->lengths);
+    memset(s->ends, 0, sizeof s->ends);
     s->slots = ft_new(SLOTS, sizeof *s->slots, e);
     if (!s->slots)
         return FT_ERR_NOMEM;
@@ -175,9 +181,13 @@ int ft_specials_new(specials *s, ft_err *e)
 const special *ft_specials_find(const specials *s, const uint8_t *p, size_t n)
 {
     uint64_t h;
+    unsigned bit;
     if (n == 0 || n > sizeof s->slots->text || !(s->lengths[p[0]] >> n & 1))
         return NULL;
-    h = ft_hash64(p, n, 0);
+    bit = end_bit(p, n);
+    if (!(s->ends[bit / 64] >> bit % 64 & 1))
+        return NULL;
+    h = ft_words_hash(p, n);
     for (size_t i = h & s->mask; s->slots[i].n; i = (i + 1) & s->mask)
         if (s->slots[i].hash == h && s->slots[i].bytes == n && !memcmp(s->slots[i].text, p, n))
             return &s->slots[i];

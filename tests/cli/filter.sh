@@ -35,6 +35,14 @@ for l in sys.stdin: print(json.loads(l)["id"])' >again
 /usr/bin/python3 -c 'import json
 for l in open("kept"): print(json.loads(l)["id"])' >ids
 check_same "--from-tags drops what computing drops" ids again
+counts() {
+    ft-filter --json -p web "$@" pages.ft 2>&1 >counted.ft | sed 's/.*"dropped"//; s/"sec.*//'
+}
+counts >lazy
+mv counted.ft lazy.ft
+counts --report all.json >all
+check_same "measuring up to the first rule that drops gives the same reasons" all lazy
+check_same "and the same stream" counted.ft lazy.ft
 for threads in 1 4; do
     ft-filter -q -t $threads -p web --tag --pii mask --language all --report r$threads pages.ft \
         2>/dev/null >t$threads.ft
@@ -64,7 +72,10 @@ cat >chats.jsonl <<'END'
 {"id":"chat_roles","messages":[{"role":"user","content":"a"}]}
 {"id":"chat_residue","prompt":"x","completion":"### Response: yes"}
 {"id":"chat_residue","prompt":"x","completion":"Dear {{name}}, hello."}
+{"id":"ok","prompt":"Greet {{name}}","completion":"Dear {{name}}, hello."}
 {"id":"chat_residue","prompt":"x","completion":"undefined"}
+{"id":"ok","prompt":"Is it null or a number?","completion":"null"}
+{"id":"chat_residue","prompt":"### Response: x","completion":"yes"}
 {"id":"chat_url_only","prompt":"Where?","completion":"https://example.org/a?b=c"}
 {"id":"rep_dup_5","prompt":"Count","completion":"one two three four five six. one two three four five six. one two three four five six."}
 {"id":"chat_length_max","prompt":"x","completion":"LONG"}
@@ -101,12 +112,19 @@ for l in sys.stdin:
     print(r["id"], r["tags"].get("language", "-"))' >got
     printf '%s\n' 'en en' 'de de' 'short -' >want
     check_same "--language keeps two languages and what is too short" want got
-    printf '{"prompt":%s,"completion":%s}\n' \
-        '"Bonjour tout le monde, je voudrais savoir comment faire une bonne soupe de poisson"' \
-        '"You should buy fresh fish at the market and cook it slowly with the vegetables."' |
-        to_stream >mixed.ft
+    fish='"Bonjour tout le monde, je voudrais savoir comment faire une bonne soupe de poisson'
+    for prompt in "$fish\"" "$fish; answer in English\""; do
+        printf '{"prompt":%s,"completion":%s}\n' "$prompt" \
+            '"You should buy fresh fish at the market and cook it slowly with the vegetables."'
+    done | to_stream >mixed.ft
     ft-filter mixed.ft 2>said >/dev/null
-    check "an answer in another language goes" grep -q 'dropped 1 (chat_language)' said
+    check "an answer in another language goes, unless the prompt names one" \
+        grep -q 'written 1, dropped 1 (chat_language)' said
+    # Runs of blanks and bytes of the text before: neither may change a guess.
+    for threads in 1 4; do
+        ft-filter -q -t $threads --only text_empty --tag --language all pages.ft >l$threads.ft
+    done
+    check_same "languages are the same with 1 and 4 threads" l1.ft l4.ft
 else
     skip "languages: libexttextcat-data is not installed"
 fi

@@ -24,6 +24,7 @@ dedup-against | text.ft    | ft-dedup --against items.ft --mark --report out/lea
 dedup-repeats | text.ft    | ft-dedup --substring --min-bytes 16 --cut exact --report out/top
 filter        | text.ft    | ft-filter --off chat_language --tag --pii mask
 filter-report | text.ft    | ft-filter --off chat_language -o out/text.ft --explain out/why
+filter-tongue | text.ft    | ft-filter --language all --tag
 label         | text.ft    | ft-label --knn --conflicts --suggest out/s.jsonl
 label-scores  | text.ft    | ft-label --scores scores.jsonl --suggest - --outlier 0
 label-apply   | text.ft    | ft-label --apply reviewed.jsonl -o out/text.ft

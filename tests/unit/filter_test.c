@@ -172,6 +172,72 @@ static void test_roles(void **state)
     ft_buf_free(&b);
 }
 
+static ft_slice slice_of(const char *s)
+{
+    return (ft_slice){(const uint8_t *)s, strlen(s)};
+}
+
+static void test_chat_parts(void **state)
+{
+    static const struct { const char *text; int want; } ends[] = {
+        {"Range [0, n) of all (a, b].", 0}, {"types (u128, i128) here", 0}, {"a :( sad", 0},
+        {"(see :)", 0}, {"the (mipsel", 1}, {"f(x", 1}, {"feature \"serde1\"", 0},
+        {"a 19\" screen", 0}, {"say \"serde1", 1}, {"{a)", 1},
+        /* 24 words without a full stop: a title; then cut off; then behind a sentence */
+        {"Small and fast and very old library that draws red green blue yellow black white lines "
+         "boxes circles arcs polygons texts pictures quickly", 0},
+        {"Small and fast and very old library that draws red green blue yellow black white lines "
+         "boxes circles arcs polygons texts pictures with", 2},
+        {"It is old. Small and fast and very old library that draws red green blue yellow black "
+         "white lines boxes circles arcs polygons texts pictures", 2}};
+    static const struct { const char *prompt, *answer; uint64_t want; } residue[] = {
+        {"Write to Bob", "Dear {{name}}", 1}, {"Fill {{name}} in", "Dear {{name}}", 0},
+        {"x", " undefined ", 1}, {"x", "None", 1}, {"Say yes, or none", "None", 0},
+        {"x", "none of it", 0}, {"x", "{{ }} {{}} {x}", 1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        ft_slice s = slice_of(ends[i].text);
+        int got = ft_chat_truncated(ft_text_classes(meter), s.p, s.n);
+        if (got != ends[i].want)
+            fail_msg("%s: %d", ends[i].text, got);
+    }
+    for (size_t i = 0; i < sizeof residue / sizeof *residue; i++) {
+        uint64_t got = ft_chat_residue(slice_of(residue[i].prompt), slice_of(residue[i].answer));
+        if (got != residue[i].want)
+            fail_msg("%s: %llu", residue[i].answer, (unsigned long long)got);
+    }
+}
+
+/* What is measured until the first rule that fires gives the same first rule as measuring all. */
+static void test_until(void **state)
+{
+    static const char *const parts[] = {
+        "The cat sat on the mat with it. ", "lorem ipsum dolor it.\n",
+                                        "- x y z...\n", "{ a b c. } ", "# ", "a a a a a a a a a\n",
+                                        "That is what we have to be of. ", "\n\n", "\xff", "1234 "};
+    ft_rules rules = ft_rules_default();
+    uint64_t wanted = ft_rules_of(&rules, FT_PROFILE_WEB) | ft_rules_of(&rules, FT_PROFILE_CODE);
+    size_t firsts[FT_RULES + 1] = {0}, kinds = 0;
+    (void)state;
+    for (uint32_t round = 0; round < 400; round++) {
+        double all[FT_RULES] = {0}, some[FT_RULES] = {0};
+        uint64_t done;
+        ft_buf b = {0};
+        for (uint64_t i = 0, n = ft_rng_below(2, FT_RNG_DATA, round, 0, 60); i < n; i++)
+            ft_buf_add_str(&b, parts[ft_rng_below(3, FT_RNG_DATA, round, i, 1 + round % 10)]);
+        ft_buf_add_byte(&b, ' ');
+        assert_int_equal(ft_text_measure(meter, b.p, b.n, wanted, all, &e), 0);
+        assert_int_equal(ft_text_measure_until(meter, b.p, b.n, wanted, &rules, some, &done, &e),
+                         0);
+        assert_int_equal(ft_rules_first(&rules, done, some), ft_rules_first(&rules, wanted, all));
+        firsts[ft_rules_first(&rules, wanted, all)]++;
+        ft_buf_free(&b);
+    }
+    for (size_t i = 0; i <= FT_RULES; i++)
+        kinds += firsts[i] > 0;
+    assert_true(kinds > 5);
+}
+
 static void test_pii_edges(void **state)
 {
     static const struct { const char *text, *masked; } cases[] = {
@@ -227,6 +293,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_repeat), cmocka_unit_test(test_shares),
                                        cmocka_unit_test(test_roles),
+                                       cmocka_unit_test(test_chat_parts),
+                                       cmocka_unit_test(test_until),
                                        cmocka_unit_test(test_pii_edges),
                                        cmocka_unit_test(test_own_rules)};
     int rc;

@@ -12,6 +12,7 @@ typedef struct worker {
 
 struct filter_workers {
     const filter_plan *plan;
+    ft_language *language;       /* one for all; NULL when nobody asks */
     worker *w;
     unsigned n;
 };
@@ -38,6 +39,7 @@ int filter_workers_new(filter_workers **out, const filter_plan *plan, unsigned t
 {
     filter_workers *w = ft_new(1, sizeof *w, e);
     uint64_t on = 0;
+    int rc = 0;
     *out = w;
     if (!w)
         return FT_ERR_NOMEM;
@@ -46,22 +48,20 @@ int filter_workers_new(filter_workers **out, const filter_plan *plan, unsigned t
                               : p == FT_PROFILE_INSTRUCT || p == FT_PROFILE_COMPLETION)
             on |= ft_rules_of(&plan->rules, p);
     w->plan = plan;
-    w->w = ft_new(threads, sizeof *w->w, e);
-    for (; w->w && w->n < threads; w->n++) {
+    if (!plan->from_tags && (plan->languages || on & FT_RULE_BIT(FT_RULE_LANGUAGE_DIFFERS)))
+        rc = ft_language_new(&w->language, e);
+    if (rc == 0 && !(w->w = ft_new(threads, sizeof *w->w, e)))
+        rc = FT_ERR_NOMEM;
+    for (; rc == 0 && w->n < threads; w->n++) {
         ft_filter_meter *m = &w->w[w->n].meter;
-        int language = !plan->from_tags &&
-                       (plan->languages || on & FT_RULE_BIT(FT_RULE_LANGUAGE_DIFFERS));
         m->want_guess = plan->languages != NULL;
-        if (ft_text_meter_new(&m->text, e) < 0 ||
-            (language && ft_language_new(&m->language, e) < 0)) {
-            w->n++;
-            filter_workers_free(out);
-            return e->code;
-        }
+        m->language = w->language;
+        m->until = plan->all_values || plan->tag_only ? NULL : &plan->rules;
+        rc = ft_text_meter_new(&m->text, e);
     }
-    if (!w->w)
+    if (rc < 0)
         filter_workers_free(out);
-    return *out ? 0 : FT_ERR_NOMEM;
+    return rc;
 }
 
 void filter_workers_free(filter_workers **wp)
@@ -73,6 +73,7 @@ void filter_workers_free(filter_workers **wp)
         ft_filter_meter_free(&w->w[i].meter);
         ft_buf_free(&w->w[i].masked);
     }
+    ft_language_free(&w->language);
     ft_free(w->w);
     ft_free(w);
     *wp = NULL;
@@ -132,12 +133,12 @@ static int is_foreign(const char *wanted, const ft_guess *g)
     }
 }
 
-static int judge_values(const filter_plan *p, ft_mp record, filter_verdict *v, const ft_guess *g,
-                        ft_err *e)
+static int judge_values(const filter_plan *p, ft_mp record, uint64_t done, filter_verdict *v,
+                        const ft_guess *g, ft_err *e)
 {
     int holds, rc;
     for (size_t i = 0; i < FT_RULES; i++)
-        v->fires[i] = v->on >> i & 1 && ft_rule_fires(&p->rules, i, v->value[i]);
+        v->fires[i] = v->on & done & FT_RULE_BIT(i) && ft_rule_fires(&p->rules, i, v->value[i]);
     if (p->languages) {
         v->fires[FILTER_LANGUAGE] = (uint8_t)is_foreign(p->languages, g);
         v->value[FILTER_LANGUAGE] = v->fires[FILTER_LANGUAGE];
@@ -264,13 +265,13 @@ void filter_judge(filter_workers *workers, unsigned number, cli_item *it)
     int rc;
     memset(&v, 0, sizeof v);
     v.reason = -1;
-    w->meter.guess = (ft_guess){0};
     if (profile_of(p, it->record, &v.profile, &it->err) < 0)
         return;
     v.on = ft_rules_of(&p->rules, (enum ft_profile)v.profile);
     rc = p->from_tags ? read_tags(p, it->record, &v, &w->meter.guess, &it->err)
                       : ft_filter_measure(&w->meter, it->record, v.on, v.value, &it->err);
-    if (rc < 0 || judge_values(p, it->record, &v, &w->meter.guess, &it->err) < 0)
+    if (rc < 0 || judge_values(p, it->record, p->from_tags ? v.on : w->meter.done, &v,
+                               &w->meter.guess, &it->err) < 0)
         return;
     if (p->pii != FILTER_PII_OFF) {
         v.value[FILTER_PII] = (double)ft_pii_record(it->record, v.pii, NULL);

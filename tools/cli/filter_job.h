@@ -23,6 +23,8 @@ typedef struct filter_plan {
     enum ft_profile profile;
     const char *languages;       /* "en,de", "all" or NULL */
     int tag, tag_only, from_tags;
+    int all_values;              /* of dropped records too, for a report; else only up to the rule
+                                  * that drops                                                  */
     enum { FILTER_PII_OFF, FILTER_PII_MASK, FILTER_PII_DROP } pii;
     ft_custom custom[FILTER_CUSTOM_MAX];
     size_t n_custom;
@@ -31,7 +33,7 @@ typedef struct filter_plan {
 typedef struct filter_verdict {
     double value[FILTER_REASONS];
     uint64_t on;                 /* the rules that were asked           */
-    uint8_t fires[FILTER_REASONS];
+    uint8_t fires[FILTER_REASONS];   /* of those that were measured            */
     int reason;                  /* the first that fires, or -1          */
     int profile, changed;        /* changed: the new record follows      */
     uint64_t pii[FT_PII_KINDS];
