@@ -189,8 +189,10 @@ static int next_of_runs(ft_spool_sort *s, const uint64_t **entry, ft_err *e)
             s->heap[0] = s->heap[--s->n_heap];
         sink(s, 0);
     }
-    if (s->n_heap == 0)
+    if (s->n_heap == 0) {
+        s->last = SIZE_MAX;
         return 0;
+    }
     s->last = s->heap[0];
     *entry = first_of_run(s, s->last);
     return 1;
