@@ -8,10 +8,10 @@ set -eu
 mebibytes=${FT_DEDUP_MB:-64}
 python3 - "$mebibytes" >texts.jsonl <<'END'
 import glob, json, random, sys
-rng, text, size = random.Random(1), "", 0
+rng, size = random.Random(1), 0
 folders = "/usr/share/common-licenses/*", "/usr/share/doc/*/copyright"
-for name in sorted(glob.glob(folders[0]) + glob.glob(folders[1])):
-    text += open(name, errors="replace").read()
+names = sorted(glob.glob(folders[0]) + glob.glob(folders[1]))
+text = "".join(open(name, errors="replace").read() for name in names)
 last = "x"
 while size < int(sys.argv[1]) << 20:
     at = rng.randrange(len(text) - 3000)

@@ -325,8 +325,27 @@ static void check_row(const ft_leak_rule *rule, const ft_leak_index *x, const ro
     assert_int_equal(k, s->n_matches);
 }
 
-static void see(ft_leak_index *x, const ft_leak_scratch *s)
+/* Counts the row for its runs, found with and without the items they are in. */
+static void see(ft_leak_index *x, row *r, ft_leak_scratch *s)
 {
+    ft_word_list w = words_of(r);
+    ft_leak_scratch all = *s;
+    ft_err e = {0};
+    *s = (ft_leak_scratch){0};
+    assert_int_equal(ft_leak_find_runs(x, &w, &r->key, 1, s, &e), 0);
+    for (size_t i = 0; i < all.n_hits; i++) {
+        size_t k = 0;
+        while (k < s->n_hits && s->hit[k].run != all.hit[i].run)
+            k++;
+        assert_true(k < s->n_hits);
+    }
+    for (size_t i = 0; i < s->n_hits; i++) {
+        size_t k = 0;
+        while (k < all.n_hits && all.hit[k].run != s->hit[i].run)
+            k++;
+        assert_true(k < all.n_hits && (i == 0 || s->hit[i].row > s->hit[i - 1].row));
+    }
+    ft_leak_scratch_free(&all);
     for (size_t i = 0; i < s->n_hits; i++) {
         size_t k = 0;
         while (s->hit[k].run != s->hit[i].run)
@@ -358,7 +377,7 @@ static void check_leaks(const ft_leak_rule *rule, uint64_t seed)
         rows[i] = make_row(seed + 1, i, i % 2 ? &items[i % ITEMS] : NULL);
     for (size_t i = 0; i < ROWS; i++) {
         check_row(rule, x, items, &rows[i], rows, ROWS, &s);
-        see(x, &s);
+        see(x, &rows[i], &s);
     }
     assert_true(ft_leak_ignore_often(x, 3) > 0);
     for (size_t i = 0; i < ROWS; i++)

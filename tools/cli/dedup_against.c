@@ -135,7 +135,8 @@ static void name_sets(job *j)
 
 /* ---- an example ---- */
 
-static int find(job *j, finder *f, ft_mp record, ft_err *e)
+/* runs_only: what matches is not needed yet. */
+static int find(job *j, finder *f, ft_mp record, int runs_only, ft_err *e)
 {
     size_t pieces;
     int rc = ft_pieces_of(record, &f->pieces, e);
@@ -144,9 +145,10 @@ static int find(job *j, finder *f, ft_mp record, ft_err *e)
         rc = add_words(f, ~0u, j->ignore, &pieces, e);
     if (rc == 0 && ft_leak_index_has_short(j->index))
         rc = ft_leak_keys_of_example(&f->pieces, j->ignore, &f->keys, e);
-    if (rc == 0)
-        rc = ft_leak_find(j->index, &f->words, f->keys.key, f->keys.n, &f->found, e);
-    return rc;
+    if (rc < 0)
+        return rc;
+    return (runs_only ? ft_leak_find_runs : ft_leak_find)(j->index, &f->words, f->keys.key,
+                                                          f->keys.n, &f->found, e);
 }
 
 static int by_number(const void *a, const void *b)
@@ -248,7 +250,7 @@ static void conclude(job *j, cli_item *it, finder *f)
 {
     const ft_leak_scratch *s = &f->found;
     size_t before;
-    if (find(j, f, it->record, &it->err) < 0)
+    if (find(j, f, it->record, 0, &it->err) < 0)
         return;
     it->tally[0] = s->n_matches;
     if (s->n_matches == 0)
@@ -272,7 +274,7 @@ static void look(void *ctx, cli_item *it, unsigned worker)
         conclude(j, it, f);
         return;
     }
-    if (find(j, f, it->record, &it->err) < 0)
+    if (find(j, f, it->record, 1, &it->err) < 0)
         return;
     it->tally[0] = f->found.n_matches || f->found.n_hits;
     if (f->found.n_hits)
