@@ -12,6 +12,7 @@ struct ft_held {
     uint64_t n, left;         /* records; of them not yet given out                */
     uint8_t *block;           /* from the spool; [at, filled) is not yet given out */
     size_t cap, at, filled;
+    uint64_t next, place;     /* in the spool: of the next record's length; of the last record */
 };
 
 int ft_held_new(ft_held **out, ft_err *e)
@@ -47,6 +48,7 @@ int ft_held_rewind(ft_held *h, ft_err *e)
 {
     h->left = h->n;
     h->at = h->filled = 0;
+    h->next = h->place = 0;
     return ft_spool_rewind(h->spool, e);
 }
 
@@ -83,7 +85,19 @@ int ft_held_next(ft_held *h, ft_mp *record, ft_err *e)
     *record = (ft_mp){h->block + h->at, n};
     h->at += n;
     h->left--;
+    h->place = h->next + sizeof n;
+    h->next = h->place + n;
     return 1;
+}
+
+uint64_t ft_held_place(const ft_held *h)
+{
+    return h->place;
+}
+
+int ft_held_read(ft_held *h, uint64_t place, void *p, size_t n, ft_err *e)
+{
+    return ft_spool_read_at(h->spool, place, p, n, e);
 }
 
 void ft_held_free(ft_held **h)

@@ -270,6 +270,24 @@ static int find_short(const ft_leak_index *x, const ft_digest *key, ft_leak_scra
     return rc;
 }
 
+int ft_leak_find_runs(const ft_leak_index *x, const ft_word_list *w, const ft_digest *keys,
+                      size_t n_keys, ft_leak_scratch *s, ft_err *e)
+{
+    int rc = 0;
+    s->n_hits = s->n_matches = 0;
+    for (size_t i = 0; rc == 0 && i + x->rule.n <= w->n; i++) {
+        size_t first = find_run(x, hash_run(w->hash + i, x->rule.n));
+        if (first == x->n)
+            continue;
+        if ((rc = ft_grow(&s->hit, &s->hit_cap, s->n_hits + 1, sizeof *s->hit, e)) == 0)
+            s->hit[s->n_hits++] = (ft_leak_hit){x->posting[first].item, x->posting[first].at,
+                                                (uint32_t)i, (uint32_t)first};
+    }
+    for (size_t i = 0; rc == 0 && i < n_keys; i++)
+        rc = find_short(x, &keys[i], s, e);
+    return rc;
+}
+
 static int by_item(const void *a, const void *b)
 {
     const ft_leak_match *x = a, *y = b;

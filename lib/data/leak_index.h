@@ -77,9 +77,14 @@ int ft_leak_index_has_short(const ft_leak_index *x);       /* whether keys are o
  * example, for short items. */
 int ft_leak_find(const ft_leak_index *x, const ft_word_list *words, const ft_digest *keys,
                  size_t n_keys, ft_leak_scratch *s, ft_err *e) FT_MUST_CHECK;
+/* Finds only which runs of the example are in the index, each place once (hit, of the first item
+ * that has the run), and the short items (match): for counting, when runs may be in many items. */
+int ft_leak_find_runs(const ft_leak_index *x, const ft_word_list *words, const ft_digest *keys,
+                      size_t n_keys, ft_leak_scratch *s, ft_err *e) FT_MUST_CHECK;
 void ft_leak_scratch_free(ft_leak_scratch *s);
 
-/* Counts an example for the runs hit in it: after ft_leak_find, by numbers of hits. */
+/* Counts an example for the runs hit in it: after ft_leak_find or ft_leak_find_runs, by the
+ * numbers of hits, each once. */
 void ft_leak_seen(ft_leak_index *x, const uint32_t *runs, size_t n);
 
 /* From now on leaves out runs seen in more than `often` examples. Returns: how many these are. */

@@ -73,65 +73,40 @@ static size_t cut_groups(ft_repeats *r, int32_t *sa, const uint64_t *starts)
     return groups;
 }
 
-/* ---- the passages that repeat most ---- */
-
-static uint64_t bytes_of(const ft_repeat *p)
-{
-    return (uint64_t)(p->count - 1) * p->n;
-}
-
-static int is_before(const ft_repeat *a, const ft_repeat *b)
-{
-    uint64_t x = bytes_of(a), y = bytes_of(b);
-    return x != y ? x > y : a->at < b->at;
-}
-
-/* Puts p into its place among the first top_max. */
-static void rank(ft_repeats *r, size_t top_max, const ft_repeat *p)
-{
-    size_t at = r->n_top;
-    if (at == top_max) {
-        if (at == 0 || !is_before(p, &r->top[at - 1]))
-            return;
-        at--;
-    } else {
-        r->n_top++;
-    }
-    for (; at > 0 && is_before(p, &r->top[at - 1]); at--)
-        r->top[at] = r->top[at - 1];
-    r->top[at] = *p;
-}
-
 /* Groups whose first places follow each other with the same count are one longer passage. */
-static void find_top(ft_repeats *r, size_t top_max, int32_t *groups, size_t n)
+static int give_passages(const ft_repeats *r, int32_t *groups, size_t n, ft_repeat_fn fn, void *ctx,
+                         ft_err *e)
 {
+    int rc = 0;
     qsort(groups, n, 2 * sizeof *groups, by_place);
-    for (size_t i = 0, end; i < n; i = end) {
-        ft_repeat p = {(uint32_t)groups[2 * i], r->min_bytes, (uint32_t)groups[2 * i + 1]};
+    for (size_t i = 0, end; i < n && rc == 0; i = end) {
+        ft_repeat p = {(uint64_t)groups[2 * i], r->min_bytes, (uint64_t)groups[2 * i + 1]};
         for (end = i + 1; end < n && groups[2 * end] == groups[2 * end - 2] + 1 &&
                           groups[2 * end + 1] == groups[2 * i + 1];)
             end++;
-        p.n += (uint32_t)(end - i - 1);
-        rank(r, top_max, &p);
+        p.n += end - i - 1;
+        rc = fn(ctx, &p, e);
     }
+    return rc;
 }
 
-int ft_repeats_find(ft_repeats *r, size_t top_max, ft_err *e)
+int ft_repeats_find(ft_repeats *r, ft_repeat_fn fn, void *ctx, ft_err *e)
 {
     size_t words = r->n / 64 + 1;
     int32_t *sa = ft_new_aligned(r->n + 1, sizeof *sa, e);
     uint64_t *starts = ft_new(words, sizeof *starts, e);
     int rc = 0;
     r->cut = ft_new(words, sizeof *r->cut, e);
-    r->top = ft_new(top_max + 1, sizeof *r->top, e);
-    r->n_top = 0;
-    if (!sa || !starts || !r->cut || !r->top)
+    if (!sa || !starts || !r->cut)
         rc = FT_ERR_NOMEM;
     else if (r->n && divsufsort(r->text, sa, (saidx_t)r->n) != 0)
         rc = ft_err_nomem(e, r->n);             /* all that it can fail of */
     if (rc == 0 && r->n) {
+        size_t groups;
         mark_starts(r, starts);
-        find_top(r, top_max, sa, cut_groups(r, sa, starts));
+        groups = cut_groups(r, sa, starts);
+        if (fn)
+            rc = give_passages(r, sa, groups, fn, ctx, e);
     }
     ft_free(sa);
     ft_free(starts);
@@ -141,9 +116,49 @@ int ft_repeats_find(ft_repeats *r, size_t top_max, ft_err *e)
 void ft_repeats_free(ft_repeats *r)
 {
     ft_free(r->cut);
-    ft_free(r->top);
     r->cut = NULL;
-    r->top = NULL;
+}
+
+/* ---- parts of a text ---- */
+
+int ft_span_list_add(ft_span_list *list, size_t from, size_t to, ft_err *e)
+{
+    int rc;
+    if (list->n && from <= list->span[list->n - 1].to) {
+        if (to > list->span[list->n - 1].to)
+            list->span[list->n - 1].to = to;
+        return 0;
+    }
+    if ((rc = ft_grow(&list->span, &list->cap, list->n + 1, sizeof *list->span, e)) == 0)
+        list->span[list->n++] = (struct ft_span){from, to};
+    return rc;
+}
+
+void ft_span_list_free(ft_span_list *list)
+{
+    ft_free(list->span);
+    *list = (ft_span_list){0};
+}
+
+static int is_cut(const ft_repeats *r, size_t i)
+{
+    return (int)(r->cut[i / 64] >> i % 64 & 1);
+}
+
+int ft_repeats_cuts(const ft_repeats *r, size_t at, size_t n, ft_span_list *list, ft_err *e)
+{
+    int rc = 0;
+    list->n = 0;
+    for (size_t i = 0; i < n && rc == 0;) {
+        size_t from = i;
+        while (i < n && is_cut(r, at + i))
+            i++;
+        if (i > from)
+            rc = ft_span_list_add(list, from, i, e);
+        while (i < n && !is_cut(r, at + i))
+            i += r->cut[(at + i) / 64] == 0 && (at + i) % 64 == 0 ? 64 : 1;
+    }
+    return rc;
 }
 
 /* ---- where to cut ---- */

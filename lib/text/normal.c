@@ -1,15 +1,18 @@
-/* normal.c: see normal.h. ASCII goes eight bytes at a time. A span that needs Unicode begins with
- * the last ASCII character before it (a mark may compose with it) and ends before the next one,
- * which is a starter and composes with nothing to its left.
+/* normal.c: see normal.h. ASCII goes eight bytes at a time, most other characters by a table. A
+ * span that needs Unicode begins with the last character before it (a mark may compose with it) and
+ * ends before the next one of the table, which is a starter and composes with nothing to its left.
  */
 #include "text/normal.h"
 
 #include "base/mem.h"
 #include "text/unicode_internal.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
+
+#define SIMPLE_BYTES 4096u     /* that are taken at a time; none becomes twice as long */
 
 /* A decomposed character as one number that sorts by combining class, then place:
  *     class 8 bits | place in the run 35 bits | code point 21 bits                        */
@@ -20,6 +23,7 @@
 typedef struct normaliser {
     ft_buf *out;
     unsigned ignore;           /* FT_IGNORE_*                                          */
+    int is_plain;              /* nothing goes a quicker way                           */
     int started, space;        /* something was written; white space came after it     */
     uint64_t *chars;
     size_t n, cap;
@@ -247,17 +251,152 @@ static int flush(normaliser *z, ft_err *e)
     return 0;
 }
 
+/* ---- characters that need no neighbours ---- */
+
+/* A simple character is one that becomes one character, whatever stands around it, or a space. It is
+ * not looked at together with what comes before it, as no mark and no vowel or final of Hangul is,
+ * which may compose with that; and it is simple only where a simple one follows.
+ * simple[c]: what c becomes; 0: it is not simple. Filled by blocks of 256 when one of them comes, by
+ * what the whole makes of each; threads that fill one at a time write the same. */
+static _Atomic uint16_t simple[0x10000];
+static _Atomic uint8_t is_filled[0x100];
+
+static int normalise(normaliser *z, const uint8_t *p, size_t n, ft_err *e);
+
+/* What a character becomes by itself when it has the form of a simple one, else 0. */
+static uint16_t simplify(normaliser *z, uint32_t c)
+{
+    uint8_t utf8[4];
+    uint32_t d = 0;
+    size_t n = (size_t)utf8proc_encode_char((utf8proc_int32_t)c, utf8);
+    utf8proc_category_t kind = utf8proc_category((utf8proc_int32_t)c);
+    if (n == 0 || kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_MC ||
+        kind == UTF8PROC_CATEGORY_ME || (c >= 0x1100 && c < 0x1200))
+        return 0;
+    if (ft_is_white_space(c))
+        return ' ';
+    ft_buf_clear(z->out);
+    z->started = z->space = 0;
+    z->n = 0;
+    if (normalise(z, utf8, n, NULL) < 0 || z->out->n == 0 || z->out->failed)
+        return 0;
+    if (z->out->n == 1)
+        return z->out->p[0];
+    if (ft_utf8_wide(z->out->p, z->out->n, &d) != z->out->n || d > 0xffff)
+        return 0;
+    kind = utf8proc_category((utf8proc_int32_t)d);
+    return kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_MC ||
+           kind == UTF8PROC_CATEGORY_ME || (d >= 0x1100 && d < 0x1200) ? 0 : (uint16_t)d;
+}
+
+static void fill_block(uint32_t block)
+{
+    ft_buf out = {0};
+    normaliser z = {.out = &out, .ignore = FT_IGNORE_USUAL, .is_plain = 1};
+    for (uint32_t c = block << 8; c < (block + 1) << 8; c++)
+        atomic_store_explicit(&simple[c], simplify(&z, c), memory_order_relaxed);
+    atomic_store_explicit(&is_filled[block], 1, memory_order_release);
+    ft_free(z.chars);
+    ft_free(z.folded);
+    ft_buf_free(&out);
+}
+
+/* What the character at p becomes if it is simple, else 0; *len: its bytes. */
+static uint32_t simple_at(const uint8_t *p, size_t n, size_t *len)
+{
+    uint32_t c = p[0];
+    *len = 1;
+    if (c >= 0xf0)
+        return 0;
+    if (c >= 0x80 && (*len = ft_utf8_wide(p, n, &c)) == 0)
+        return 0;
+    if (!atomic_load_explicit(&is_filled[c >> 8], memory_order_acquire))
+        fill_block(c >> 8);
+    return atomic_load_explicit(&simple[c], memory_order_relaxed);
+}
+
+/* Writes c to `to`, which has room for three bytes. Returns: bytes written. */
+static size_t put_utf8(uint32_t c, uint8_t *to)
+{
+    if (c < 0x80) {
+        to[0] = (uint8_t)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        to[0] = (uint8_t)(0xc0 | c >> 6);
+        to[1] = (uint8_t)(0x80 | (c & 0x3f));
+        return 2;
+    }
+    to[0] = (uint8_t)(0xe0 | c >> 12);
+    to[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+    to[2] = (uint8_t)(0x80 | (c & 0x3f));
+    return 3;
+}
+
+static int is_ascii_eight(const uint8_t *p, size_t n)
+{
+    uint64_t w;
+    if (n < 8)
+        return 0;
+    memcpy(&w, p, 8);
+    return (w & HIGH) == 0;
+}
+
+/* Writes the simple characters at the beginning of n bytes but for a last one before one that is
+ * not, and not far into ASCII. Returns: their length, or an error. */
+static ptrdiff_t put_simple(normaliser *z, const uint8_t *p, size_t n, ft_err *e)
+{
+    size_t i = 0, len, next_len = 0, most = n < SIMPLE_BYTES ? n : SIMPLE_BYTES;
+    uint32_t c = simple_at(p, n, &len), next = 1;
+    uint8_t *to;
+    int rc;
+    if (c == 0 || (len < n && (next = simple_at(p + len, n - len, &next_len)) == 0))
+        return 0;
+    if ((rc = flush(z, e)) < 0)
+        return rc;
+    if (!(to = ft_buf_room(z->out, 2 * most + 8)))
+        return (ptrdiff_t)n;                     /* the buffer remembers */
+    while (next != 0) {
+        if (c == ' ') {
+            z->space = z->started;
+        } else {
+            *to = ' ';
+            to += z->space;
+            z->space = 0;
+            z->started = 1;
+            to += put_utf8(c, to);
+        }
+        i += len;
+        if (i >= most || is_ascii_eight(p + i, n - i))
+            break;
+        c = next;
+        len = next_len;
+        next = i + len < n ? simple_at(p + i + len, n - i - len, &next_len) : 1;
+    }
+    z->out->n = (size_t)(to - z->out->p);
+    return (ptrdiff_t)i;
+}
+
 static int normalise(normaliser *z, const uint8_t *p, size_t n, ft_err *e)
 {
-    int rc;
+    int rc, is_quick = z->ignore == FT_IGNORE_USUAL && !z->is_plain;
     for (size_t i = 0, len; i < n; i += len) {
         uint32_t c = p[i];
         len = 1;
+        if (is_quick && (c >= 0x80 || (i + 1 < n && p[i + 1] >= 0x80))) {
+            ptrdiff_t done = put_simple(z, p + i, n - i, e);
+            if (done < 0)
+                return (int)done;
+            len = (size_t)done;
+            if (len > 0)
+                continue;
+            len = 1;
+        }
         if (c < 0x80) {
             if ((rc = flush(z, e)) < 0)
                 return rc;
             if (i + 1 == n || p[i + 1] < 0x80) {
-                if (z->ignore == FT_IGNORE_USUAL)
+                if (is_quick)
                     len = put_ascii(z, p + i, n - i);
                 else
                     put_one(z, p[i]);
@@ -280,6 +419,15 @@ static int normalise(normaliser *z, const uint8_t *p, size_t n, ft_err *e)
 int ft_normalise_ignoring(const void *text, size_t n, unsigned ignore, ft_buf *out, ft_err *e)
 {
     normaliser z = {.out = out, .ignore = ignore};
+    int rc = normalise(&z, text, n, e);
+    ft_free(z.chars);
+    ft_free(z.folded);
+    return rc < 0 ? rc : ft_buf_check(out, e);
+}
+
+int ft_normalise_plainly(const void *text, size_t n, ft_buf *out, ft_err *e)
+{
+    normaliser z = {.out = out, .ignore = FT_IGNORE_USUAL, .is_plain = 1};
     int rc = normalise(&z, text, n, e);
     ft_free(z.chars);
     ft_free(z.folded);

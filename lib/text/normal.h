@@ -25,8 +25,12 @@ enum {
     FT_IGNORE_USUAL = FT_IGNORE_CASE | FT_IGNORE_SPACE
 };
 
-/* Appends the canonical form of n bytes to out. ASCII goes at over 1 GB/s, the rest much slower. */
+/* Appends the canonical form of n bytes to out. ASCII goes at over 1 GB/s, characters that are marks
+ * or have any behind them much slower than others. */
 int ft_normalise(const void *text, size_t n, ft_buf *out, ft_err *e) FT_MUST_CHECK;
+
+/* The same without any of the quicker ways, which are tested against it. */
+int ft_normalise_plainly(const void *text, size_t n, ft_buf *out, ft_err *e) FT_MUST_CHECK;
 
 /* The same with other differences left out. With 0 the form is the NFC. */
 int ft_normalise_ignoring(const void *text, size_t n, unsigned ignore, ft_buf *out,

@@ -16,31 +16,30 @@ for line in sys.stdin: print(json.dumps(json.loads(line)))'; }
 to_stream <data.jsonl >data.ft
 decode data.ft >all.json
 
-# compare WHAT "KEY MIN KEEP HOW" BLOCK FILE OPTION...
+# compare WHAT "KEY MIN KEEP HOW" FILE OPTION...
 compare() {
-    what=$1 arguments=$2 block=$3 file=$4
-    shift 4
+    what=$1 arguments=$2 file=$3
+    shift 3
     # shellcheck disable=SC2086  # words
-    decode "$file.ft" | /usr/bin/python3 "$oracle" cut $arguments $block 2>counts | plain >want
+    decode "$file.ft" | /usr/bin/python3 "$oracle" cut $arguments 2>counts | plain >want
     ft-dedup -q --json --substring "$@" "$file.ft" 2>said >cut.ft
     decode cut.ft | plain >got
     check_same "$what: the oracle's texts" want got
     check "$what: and its counts" /usr/bin/python3 -c 'import json
 want = json.load(open("counts"))
 said = json.loads(open("said").read().splitlines()[-1])
-assert all(said[k] == want[k] for k in ("cut_bytes", "cut_rows", "blocks"))
+assert all(said[k] == want[k] for k in ("cut_bytes", "cut_rows"))
 assert said["dropped"] == ({"emptied": want["emptied"]} if want["emptied"] else {})
 assert want["cut_bytes"] > 1000 and want["cut_rows"] > 10 and want["emptied"] > 2, want'
 }
-all=1000000000
-compare "the usual" "response 100 1 sentence" $all data
+compare "the usual" "response 100 1 sentence" data
 cp cut.ft usual.ft
-compare "exact" "response 100 1 exact" $all data --cut exact
-compare "short ones" "prompt 16 1 exact" $all data --key prompt --min-bytes 16 --cut exact
-compare "all texts" "all 40 1 sentence" $all data --key all --min-bytes 40
-compare "up to three" "all 60 3 exact" $all data --key all --min-bytes 60 --max-per-template 3 \
+compare "exact" "response 100 1 exact" data --cut exact
+compare "short ones" "prompt 16 1 exact" data --key prompt --min-bytes 16 --cut exact
+compare "all texts" "all 40 1 sentence" data --key all --min-bytes 40
+compare "up to three" "all 60 3 exact" data --key all --min-bytes 60 --max-per-template 3 \
     --cut exact
-compare "up to two" "response 50 2 sentence" $all data --min-bytes 50 --max-per-template 2
+compare "up to two" "response 50 2 sentence" data --min-bytes 50 --max-per-template 2
 
 for threads in 1 4; do
     ft-dedup -q --substring --threads $threads <data.ft >t.ft
@@ -49,16 +48,39 @@ done
 check_status 0 "within --memory" ft-dedup -q --substring --memory 8M -o m.ft data.ft
 check_same "the same bytes" usual.ft m.ft
 
-# What does not fit is searched in blocks, which is said.
-/usr/bin/python3 "$oracle" make 2400 | to_stream >large.ft
-compare "three blocks and more" "response 100 1 sentence" $(((2 << 20) / 13 * 2)) large --memory 4M
-check "are several" grep -q '"blocks": [2-9]' counts
-ft-dedup --substring --memory 4M large.ft 2>said >/dev/null
-check "and a warning tells of it" grep -q 'warning: .*only across them stays' said
+# What does not fit into memory is searched on disk: the same bytes, whatever the bound.
+/usr/bin/python3 "$oracle" make 1000 | to_stream >large.ft
+decode large.ft >large.json
+for arguments in "response 100 1 exact" "all 16 2 exact" "all 301 1 sentence"; do
+    # shellcheck disable=SC2086  # words
+    set -- $arguments
+    compare "on disk, $arguments" "$arguments" large --memory 4M --key "$1" --min-bytes "$2" \
+        --max-per-template "$3" --cut "$4"
+    cp cut.ft disk.ft
+    for memory in 12M 5G; do
+        ft-dedup -q --substring --key "$1" --min-bytes "$2" --max-per-template "$3" --cut "$4" \
+            --memory $memory --report top.$memory large.ft >cut.ft
+        check_same "--memory $memory, $arguments: the same bytes" disk.ft cut.ft
+    done
+    # shellcheck disable=SC2086  # words
+    /usr/bin/python3 "$oracle" top "$1" "$2" 100 <large.json >want
+    plain <top.12M >got
+    check_same "$arguments: the oracle's report" want got
+    check_same "$arguments: of any bound" top.12M top.5G
+done
 /usr/bin/python3 -c 'print("{\"text\": \"" + "many words " * 40000 + "\"}")' | to_stream >long.ft
-check_status 71 "an example that does not fit is refused" \
-    ft-dedup --substring --memory 4M -o no.ft long.ft
-check "by its number" grep -q 'record 1 of long.ft' stderr
+ft-dedup -q --substring --cut exact -o want.ft long.ft
+check_status 0 "a text longer than what fits" \
+    ft-dedup -q --substring --cut exact --memory 4M -o got.ft long.ft
+check_same "is cut all the same" want.ft got.ft
+/usr/bin/python3 -c 'import random
+rng = random.Random(1)
+for i in range(500):
+    print("{\"text\": \"" + 2 * (rng.randbytes(500).hex() + ".\\n") + "\"}")' | to_stream >hex.ft
+check_status 71 "more passages to show than fit are refused" \
+    ft-dedup --substring --memory 4M --top 500 --report no.jsonl -o no.ft hex.ft
+check "with the number" grep -q 'passages to show take over [0-9]* bytes' stderr
+check "and nothing is written" test ! -e no.ft -a ! -e no.jsonl
 
 # The report: what repeats, counted by searching for it.
 ft-dedup -q --substring --cut exact --top 40 --report top.jsonl data.ft >cut.ft

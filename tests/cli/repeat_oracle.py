@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """The oracle of dedup_substring.sh. `make` prints examples as JSON lines, with passages that come
-again: whole, in part, in a row, across characters of several bytes. `cut KEY MIN KEEP HOW BLOCK`
-prints those of standard input (as ft_decode.py prints them) after every run of MIN bytes was looked
-up in a dictionary of all runs before it; at the end, on standard error, what was counted.
+again: whole, in part, in a row, across characters of several bytes. `cut KEY MIN KEEP HOW` prints
+those of standard input (as ft_decode.py prints them) after every run of MIN bytes was looked up in a
+dictionary of all runs before it; at the end, on standard error, what was counted.
+`top KEY MIN MOST` prints the report of at most so many passages.
 """
 import json
 import random
@@ -82,27 +83,63 @@ def cut_block(block, least, keep, how, count):
         yield record
 
 
-def cut(key, least, keep, how, limit):
-    count = {"cut_bytes": 0, "cut_rows": 0, "emptied": 0, "blocks": 0}
-    block, size = [], 0
-
-    def flush():
-        count["blocks"] += bool(block)
-        for record in cut_block(block, least, keep, how, count):
-            print(json.dumps(record, ensure_ascii=False))
-
+def looked_at(key, least):
+    """[(record, [(holder, field, bytes)])] of standard input."""
+    block = []
     for line in sys.stdin:
         r = json.loads(line)
         places = [(h, f, h[f].encode()) for h, f in texts_of(r, key)]
-        places = [p for p in places if len(p[2]) >= least]
-        n = sum(len(p[2]) for p in places)
-        if size and size + n > limit:
-            flush()
-            block, size = [], 0
-        block.append((r, places))
-        size += n
-    flush()
+        block.append((r, [p for p in places if len(p[2]) >= least]))
+    return block
+
+
+def cut(key, least, keep, how):
+    count = {"cut_bytes": 0, "cut_rows": 0, "emptied": 0}
+    for record in cut_block(looked_at(key, least), least, keep, how, count):
+        print(json.dumps(record, ensure_ascii=False))
     print(json.dumps(count), file=sys.stderr)
+
+
+def trim(text):
+    """Without what is no whole character at both ends."""
+    while text and text[0] & 0xc0 == 0x80:
+        text = text[1:]
+    while True:
+        try:
+            return text.decode()
+        except UnicodeDecodeError:
+            text = text[:-1]
+
+
+def top(key, least, most):
+    """The report: longest passages of equally frequent runs, by the bytes they take; without those
+    that share half of the different 16-byte runs of the shorter with one before."""
+    count, first, at = {}, {}, 0
+    whole = b"".join(t + b"\0" for _, places in looked_at(key, least) for _, _, t in places)
+    for text in whole.split(b"\0")[:-1]:
+        for i in range(len(text) - least + 1):
+            run = text[i:i + least]
+            count[run] = count.get(run, 0) + 1
+            first.setdefault(run, at + i)
+        at += len(text) + 1
+    passages = []
+    for run in sorted((r for r in count if count[r] > 1), key=first.get):
+        p = passages[-1] if passages else None
+        if p and p[1] == count[run] and first[run] == p[0] + p[2] - least + 1:
+            p[2] += 1
+        else:
+            passages.append([first[run], count[run], least])
+    shown = []
+    for at, n, length in sorted(passages, key=lambda p: (-(p[1] - 1) * p[2], p[0])):
+        text = whole[at:at + length]
+        grams = {text[i:i + 16] for i in range(min(length, 4096) - 15)}
+        if len(shown) == most:
+            break
+        if any(2 * len(grams & s) >= min(len(grams), len(s)) for s in shown):
+            continue
+        shown.append(grams)
+        print(json.dumps({"count": n, "length": length, "bytes": (n - 1) * length,
+                          "text": trim(text[:1000])}))
 
 
 def make(rows):
@@ -150,5 +187,7 @@ def make(rows):
 
 if sys.argv[1] == "make":
     make(int(sys.argv[2]))
+elif sys.argv[1] == "cut":
+    cut(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
 else:
-    cut(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], int(sys.argv[6]))
+    top(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -68,6 +68,14 @@ if mount -t tmpfs -o size=4k none small 2>/dev/null; then
         check "${t%%:*}: and no temporary file" test ! -e small/x.ft-tmp
     done
     umount small
+    mount -t tmpfs -o size=64k none small
+    for mode in "--substring --memory 4M" "--against items.ft --run 1" "--near"; do
+        # shellcheck disable=SC2086  # words
+        TMPDIR=$PWD/small check_status 74 "dedup $mode: a full folder for temporary files" \
+            ft-dedup $mode --key all -i wide.ft -o out/no.ft
+        check "dedup $mode: and nothing written" test ! -e out/no.ft -a ! -e out/no.ft.ft-tmp
+    done
+    umount small
 else
     skip "a full disk (no tmpfs may be mounted here)"
 fi

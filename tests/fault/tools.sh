@@ -22,6 +22,7 @@ dedup-pairs   | /dev/null  | ft-dedup --near --mark -i text.ft -o out/text.ft --
 dedup-bound   | many.ft    | ft-dedup --memory 20K
 dedup-against | text.ft    | ft-dedup --against items.ft --mark --report out/leaks --run 3 --span 3
 dedup-repeats | text.ft    | ft-dedup --substring --min-bytes 16 --cut exact --report out/top
+dedup-disk    | wide.ft    | ft-dedup --substring --memory 4M --key all --report out/top --top 9
 filter        | text.ft    | ft-filter --off chat_language --tag --pii mask
 filter-report | text.ft    | ft-filter --off chat_language -o out/text.ft --explain out/why
 filter-tongue | text.ft    | ft-filter --language all --tag
@@ -88,6 +89,9 @@ make_inputs() {
         echo "{\"text\":\"$((i % 850))\"}"
         i=$((i + 1))
     done | ft-import -q >many.ft
+    for i in 1 2; do
+        echo "{\"text\":\"$(seq -s ' ' 1 25000)\",\"id\":$i}"
+    done | ft-import -q >wide.ft
     echo '{"prompt":"say 3 of 3","completion":"it is"}' | ft-import -q >items.ft
     for i in 1 2 3 4 5 6 7 8 9; do
         printf '{"id":%d,"loss":%d.5,"targets":3}\n' $i $((i * i))

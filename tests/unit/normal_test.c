@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/rng.h"
 #include "text/normal.h"
 
 #include <stdio.h>
@@ -129,11 +130,66 @@ static void a_pile_of_marks_is_sorted_quickly(void **state)
     ft_buf_free(&out);
 }
 
+static void assert_plain(const uint8_t *text, size_t n)
+{
+    ft_err e = {0};
+    ft_buf quick = {0}, plain = {0};
+    assert_int_equal(ft_normalise(text, n, &quick, &e), 0);
+    assert_int_equal(ft_normalise_plainly(text, n, &plain, &e), 0);
+    assert_int_equal(quick.n, plain.n);
+    if (n)
+        assert_memory_equal(quick.p ? quick.p : text, plain.p ? plain.p : text, plain.n);
+    ft_buf_free(&quick);
+    ft_buf_free(&plain);
+}
+
+/* Any character of the first two planes before and behind what composes, folds or is white. */
+static void quick_ways_are_the_plain_one_s_for_pairs(void **state)
+{
+    static const unsigned beside[] = {'a', 'Z', ' ', 0xe9, 0x3b1, 0x430, 0x4e2d, 0x301, 0x345, 0x327,
+                                      0x3000, 0x1100, 0x1161, 0x11a8, 0xac00, 0x9be, 0x9c7, 0x1b35,
+                                      0xdf, 0x130, 0x1f600, 0xfe0f, 0x2126, 0x1fb3};
+    uint8_t text[16];
+    (void)state;
+    for (unsigned c = 1; c < 0x20000; c++)
+        for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+            size_t n = utf8_of(c, text);
+            n += utf8_of(beside[i], text + n);
+            n += utf8_of(c, text + n);
+            assert_plain(text, n);
+        }
+}
+
+static void quick_ways_are_the_plain_one_s_for_any_bytes(void **state)
+{
+    static const unsigned blocks[] = {0x20, 0x40, 0x60, 0xc0, 0xa0, 0x2c60, 0x300, 0x340, 0x380, 0x400,
+                                      0x900, 0xe00, 0x1100, 0x1160, 0x11a0, 0x1e00, 0x1f00, 0x2000,
+                                      0x3040, 0x4e00, 0xac00, 0xff00, 0x1f600, 0x10400};
+    uint8_t text[9000];
+    (void)state;
+    for (uint64_t t = 0, k = 0; t < 3000; t++) {
+        size_t n = 0, most = ft_rng_u64(8, FT_RNG_DATA, 0, k++) % (t % 50 ? 200 : 8900);
+        unsigned block = 0x20;
+        while (n < most) {
+            uint64_t r = ft_rng_u64(8, FT_RNG_DATA, 0, k++);
+            if (r % 8 == 0)
+                block = blocks[(r >> 8) % (sizeof blocks / sizeof *blocks)];
+            if (r % 211 == 1)
+                text[n++] = (uint8_t)(r >> 20);  /* what need not be UTF-8 */
+            else
+                n += utf8_of(r % 5 == 0 ? 0x20 : block + (r >> 16 & 0x3f), text + n);
+        }
+        assert_plain(text, n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forms_are_the_reference_s),
         cmocka_unit_test(garbage_stays_different),
+        cmocka_unit_test(quick_ways_are_the_plain_one_s_for_pairs),
+        cmocka_unit_test(quick_ways_are_the_plain_one_s_for_any_bytes),
         cmocka_unit_test(a_pile_of_marks_is_sorted_quickly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ typedef struct finder {          /* what one thread needs */
     ft_word_list words;
     ft_leak_keys keys;
     ft_leak_scratch found;
+    ft_buf text, field;          /* scratch */
 } finder;
 
 typedef struct eval_item {
@@ -50,7 +51,6 @@ typedef struct job {
     ft_held *held;
     ft_buf hit;                  /* a bit for each of held: does it need another look? */
     uint64_t held_from;          /* number of the first one held */
-    ft_buf line, marked;
 } job;
 
 /* ---- the evaluation side ---- */
@@ -135,7 +135,8 @@ static void name_sets(job *j)
 
 /* ---- an example ---- */
 
-static int find(job *j, finder *f, ft_mp record, ft_err *e)
+/* runs_only: what matches is not needed yet. */
+static int find(job *j, finder *f, ft_mp record, int runs_only, ft_err *e)
 {
     size_t pieces;
     int rc = ft_pieces_of(record, &f->pieces, e);
@@ -144,9 +145,10 @@ static int find(job *j, finder *f, ft_mp record, ft_err *e)
         rc = add_words(f, ~0u, j->ignore, &pieces, e);
     if (rc == 0 && ft_leak_index_has_short(j->index))
         rc = ft_leak_keys_of_example(&f->pieces, j->ignore, &f->keys, e);
-    if (rc == 0)
-        rc = ft_leak_find(j->index, &f->words, f->keys.key, f->keys.n, &f->found, e);
-    return rc;
+    if (rc < 0)
+        return rc;
+    return (runs_only ? ft_leak_find_runs : ft_leak_find)(j->index, &f->words, f->keys.key,
+                                                          f->keys.n, &f->found, e);
 }
 
 static int by_number(const void *a, const void *b)
@@ -173,45 +175,31 @@ static void put_runs(cli_item *it, const ft_leak_scratch *s)
     it->out.n = n * sizeof *runs;
 }
 
-static void look(void *ctx, cli_item *it, unsigned worker)
-{
-    job *j = ctx;
-    finder *f = &j->finders[worker];
-    if (find(j, f, it->record, &it->err) < 0)
-        return;
-    it->tally[0] = f->found.n_matches || (j->two_passes && f->found.n_hits);
-    if (j->two_passes && f->found.n_hits)
-        put_runs(it, &f->found);
-}
+/* ---- what is said about it ---- */
 
-/* ---- what is done about it ---- */
-
-static void put_text(const job *j, const finder *f, const ft_leak_match *m, ft_buf *b)
+static void put_text(const job *j, finder *f, const ft_leak_match *m, ft_buf *b)
 {
     const eval_item *it = &j->item[m->item];
-    ft_buf text = {0};
+    ft_buf_clear(&f->text);
     if (m->is_short)
-        ft_buf_add(&text, j->ids.p + it->id_at + it->id_n, it->text_n);
+        ft_buf_add(&f->text, j->ids.p + it->id_at + it->id_n, it->text_n);
     else
-        ft_word_list_put(&f->words, m->from, m->from + m->span, &text);
-    cli_check(ft_buf_check(&text, cli_err()));
-    ft_json_put_string(b, text.p, text.n);
-    ft_buf_free(&text);
+        ft_word_list_put(&f->words, m->from, m->from + m->span, &f->text);
+    ft_json_put_string(b, f->text.p, f->text.n);
 }
 
-static void report_match(job *j, const finder *f, ft_mp record, uint64_t number,
-                         const ft_leak_match *m)
+/* Appends the line of the report about a match. */
+static void put_line(const job *j, finder *f, const cli_item *row, const ft_leak_match *m,
+                     ft_buf *b)
 {
     const eval_item *it = &j->item[m->item];
-    ft_buf *b = &j->line;
     ft_mp id;
-    ft_buf_clear(b);
     ft_buf_add_str(b, "{\"id\":");
-    if (ft_mp_get(record, "id", &id))
+    if (ft_mp_get(row->record, "id", &id))
         ft_json_put(b, id);
     else
-        ft_buf_add_fmt(b, "%llu", (unsigned long long)number);
-    ft_buf_add_fmt(b, ",\"row\":%llu,\"set\":", (unsigned long long)number);
+        ft_buf_add_fmt(b, "%llu", (unsigned long long)row->number);
+    ft_buf_add_fmt(b, ",\"row\":%llu,\"set\":", (unsigned long long)row->number);
     ft_json_put_string(b, j->set[it->set].name, strlen(j->set[it->set].name));
     ft_buf_add_str(b, ",\"item\":");
     ft_json_put(b, (ft_mp){j->ids.p + it->id_at, it->id_n});
@@ -220,9 +208,82 @@ static void report_match(job *j, const finder *f, ft_mp record, uint64_t number,
     ft_buf_add_str(b, ",\"text\":");
     put_text(j, f, m, b);
     ft_buf_add_str(b, "}\n");
-    cli_check(ft_buf_check(b, cli_err()));
-    cli_check(ft_out_write(j->report, b->p, b->n, cli_err()));
 }
+
+/* Appends the example with the field dirty, which tells of its worst match: the longest, then the
+ * one that covers most, then the first. */
+static int put_marked(const job *j, finder *f, ft_mp record, ft_buf *out, ft_err *e)
+{
+    const ft_leak_scratch *s = &f->found;
+    const ft_leak_match *worst = &s->match[0];
+    const char *slash;
+    const eval_item *it;
+    size_t before = out->n;
+    int rc;
+    for (size_t i = 1; i < s->n_matches; i++)
+        if (s->match[i].span > worst->span ||
+            (s->match[i].span == worst->span && s->match[i].share > worst->share))
+            worst = &s->match[i];
+    it = &j->item[worst->item];
+    ft_buf_clear(&f->field);
+    ft_mp_put_map(&f->field, 4);
+    slash = strrchr(j->set[it->set].name, '/');          /* no folders in records */
+    ft_mp_put_cstr(&f->field, "set");
+    ft_mp_put_cstr(&f->field, slash ? slash + 1 : j->set[it->set].name);
+    ft_mp_put_cstr(&f->field, "item");
+    ft_mp_put_raw(&f->field, (ft_mp){j->ids.p + it->id_at, it->id_n});
+    ft_mp_put_cstr(&f->field, "span");
+    ft_mp_put_uint(&f->field, worst->span);
+    ft_mp_put_cstr(&f->field, "share");
+    ft_mp_put_float(&f->field, worst->share);
+    if ((rc = ft_buf_check(&f->field, e)) < 0)
+        return rc;
+    ft_record_put_with(record, "dirty", (ft_mp){f->field.p, f->field.n}, out);
+    if ((rc = ft_buf_check(out, e)) < 0)
+        return rc;
+    return out->n - before <= FT_TEXT_RECORD_BYTES_MAX
+               ? 0 : ft_err_set(e, FT_ERR_DATA, "no room for the field dirty in an example of %zu "
+                                "bytes", record.n);
+}
+
+/* Looks an example through for the last time. The output: its matches, in tally[0]; their lines,
+ * tally[1] bytes; and the example marked. */
+static void conclude(job *j, cli_item *it, finder *f)
+{
+    const ft_leak_scratch *s = &f->found;
+    size_t before;
+    if (find(j, f, it->record, 0, &it->err) < 0)
+        return;
+    it->tally[0] = s->n_matches;
+    if (s->n_matches == 0)
+        return;
+    ft_buf_add(&it->out, s->match, s->n_matches * sizeof *s->match);
+    before = it->out.n;
+    for (size_t i = 0; j->report && i < s->n_matches; i++)
+        put_line(j, f, it, &s->match[i], &it->out);
+    it->tally[1] = it->out.n - before;
+    if (ft_buf_check(&f->text, &it->err) < 0 || ft_buf_check(&it->out, &it->err) < 0)
+        return;
+    if (j->mark)
+        (void)put_marked(j, f, it->record, &it->out, &it->err);
+}
+
+static void look(void *ctx, cli_item *it, unsigned worker)
+{
+    job *j = ctx;
+    finder *f = &j->finders[worker];
+    if (!j->two_passes) {
+        conclude(j, it, f);
+        return;
+    }
+    if (find(j, f, it->record, 1, &it->err) < 0)
+        return;
+    it->tally[0] = f->found.n_matches || f->found.n_hits;
+    if (f->found.n_hits)
+        put_runs(it, &f->found);
+}
+
+/* ---- what is done about it ---- */
 
 static void count_match(job *j, uint64_t number, const ft_leak_match *m)
 {
@@ -234,62 +295,25 @@ static void count_match(job *j, uint64_t number, const ft_leak_match *m)
     s->last_row = number;
 }
 
-/* Writes the example with the field dirty, which tells of its worst match: the longest, then the
- * one that covers most, then the first. */
-static void put_marked(job *j, ft_mp record, const ft_leak_scratch *s)
-{
-    const ft_leak_match *worst = &s->match[0];
-    const eval_item *it;
-    const char *slash;
-    ft_buf *field = &j->line;
-    for (size_t i = 1; i < s->n_matches; i++)
-        if (s->match[i].span > worst->span ||
-            (s->match[i].span == worst->span && s->match[i].share > worst->share))
-            worst = &s->match[i];
-    it = &j->item[worst->item];
-    ft_buf_clear(field);
-    ft_mp_put_map(field, 4);
-    ft_mp_put_cstr(field, "set");
-    slash = strrchr(j->set[it->set].name, '/');          /* no folders in records */
-    ft_mp_put_cstr(field, slash ? slash + 1 : j->set[it->set].name);
-    ft_mp_put_cstr(field, "item");
-    ft_mp_put_raw(field, (ft_mp){j->ids.p + it->id_at, it->id_n});
-    ft_mp_put_cstr(field, "span");
-    ft_mp_put_uint(field, worst->span);
-    ft_mp_put_cstr(field, "share");
-    ft_mp_put_float(field, worst->share);
-    cli_check(ft_buf_check(field, cli_err()));
-    ft_buf_clear(&j->marked);
-    ft_record_put_with(record, "dirty", (ft_mp){field->p, field->n}, &j->marked);
-    cli_check(ft_buf_check(&j->marked, cli_err()));
-    if (j->marked.n > FT_TEXT_RECORD_BYTES_MAX) {
-        ft_err_set(cli_err(), FT_ERR_DATA, "no room for the field dirty in an example of %zu bytes",
-                   record.n);
-        cli_fail();
-    }
-    cli_check(ft_writer_put(j->out, j->marked.p, j->marked.n, cli_err()));
-    cli_counts()->written++;
-}
-
 static void pass_on(job *j, ft_mp record)
 {
     cli_check(ft_writer_put(j->out, record.p, record.n, cli_err()));
     cli_counts()->written++;
 }
 
-static void settle(job *j, ft_mp record, uint64_t number)
+/* Does what was concluded. */
+static void settle(job *j, const cli_item *it)
 {
-    finder *f = &j->finders[0];
-    cli_check(find(j, f, record, cli_err()));
-    for (size_t i = 0; i < f->found.n_matches; i++) {
-        count_match(j, number, &f->found.match[i]);
-        if (j->report)
-            report_match(j, f, record, number, &f->found.match[i]);
-    }
-    if (f->found.n_matches == 0)
-        pass_on(j, record);
+    const ft_leak_match *match = (const void *)it->out.p;
+    size_t lines = it->tally[0] * sizeof *match, marked = lines + it->tally[1];
+    for (size_t i = 0; i < it->tally[0]; i++)
+        count_match(j, it->number, &match[i]);
+    if (it->tally[1])
+        cli_check(ft_out_write(j->report, it->out.p + lines, it->tally[1], cli_err()));
+    if (it->tally[0] == 0)
+        pass_on(j, it->record);
     else if (j->mark)
-        put_marked(j, record, &f->found);
+        pass_on(j, (ft_mp){it->out.p + marked, it->out.n - marked});
     else
         ft_counts_drop(cli_counts(), "contaminated", 1);
 }
@@ -312,31 +336,41 @@ static void take(void *ctx, cli_item *it)
 {
     job *j = ctx;
     cli_counts()->read++;
+    if (!j->two_passes) {
+        settle(j, it);
+        return;
+    }
     if (it->out.n)
         ft_leak_seen(j->index, (const uint32_t *)(const void *)it->out.p,
                      it->out.n / sizeof(uint32_t));
-    if (j->two_passes && (it->tally[0] || ft_held_count(j->held)))
+    if (it->tally[0] || ft_held_count(j->held))
         hold(j, it);
-    else if (it->tally[0])
-        settle(j, it->record, it->number);
     else
         pass_on(j, it->record);
 }
 
-static void settle_held(job *j)
+static void look_again(void *ctx, cli_item *it, unsigned worker)
+{
+    job *j = ctx;
+    uint64_t i = it->number - j->held_from;
+    if (j->hit.p[i / 8] >> i % 8 & 1)
+        conclude(j, it, &j->finders[worker]);
+}
+
+static void take_again(void *ctx, cli_item *it)
+{
+    settle(ctx, it);
+}
+
+static void settle_held(job *j, const ft_reader *in)
 {
     uint64_t often = (uint64_t)(j->o->often * (double)cli_counts()->read);
-    ft_mp record;
     if (often < j->o->often_min)
         often = j->o->often_min;
     cli_result_count("boilerplate_runs", ft_leak_ignore_often(j->index, often));
     cli_check(ft_held_rewind(j->held, cli_err()));
-    for (uint64_t i = 0; cli_check(ft_held_next(j->held, &record, cli_err())); i++) {
-        if (j->hit.p[i / 8] >> i % 8 & 1)
-            settle(j, record, j->held_from + i);
-        else
-            pass_on(j, record);
-    }
+    cli_each_held(j->held, j->held_from, in,
+                  &(cli_steps){.work = look_again, .done = take_again}, j);
 }
 
 /* ---- the whole ---- */
@@ -392,6 +426,8 @@ static void close_job(job *j)
         ft_word_list_free(&j->finders[i].words);
         ft_leak_keys_free(&j->finders[i].keys);
         ft_leak_scratch_free(&j->finders[i].found);
+        ft_buf_free(&j->finders[i].text);
+        ft_buf_free(&j->finders[i].field);
     }
     for (size_t i = 0; i < j->n_sets; i++)
         ft_reader_free(&j->set[i].in);
@@ -402,8 +438,6 @@ static void close_job(job *j)
     ft_held_free(&j->held);
     ft_buf_free(&j->ids);
     ft_buf_free(&j->hit);
-    ft_buf_free(&j->line);
-    ft_buf_free(&j->marked);
 }
 
 void cli_dedup_against(const cli_against *o, enum ft_part part, unsigned ignore, int mark,
@@ -420,7 +454,7 @@ void cli_dedup_against(const cli_against *o, enum ft_part part, unsigned ignore,
         cli_check(ft_out_open(&j.report, report, cli_err()));
     cli_each_record(in, &(cli_steps){.work = look, .done = take}, &j);
     if (j.two_passes)
-        settle_held(&j);
+        settle_held(&j, in);
     if (j.report)
         cli_check(ft_out_commit(&j.report, cli_err()));
     cli_finish(&j.out);

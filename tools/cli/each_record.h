@@ -12,6 +12,7 @@
 #ifndef FT_CLI_EACH_RECORD_H
 #define FT_CLI_EACH_RECORD_H
 
+#include "data/held.h"
 #include "tools/cli/cli.h"
 
 typedef struct cli_item {
@@ -31,5 +32,9 @@ typedef struct cli_steps {
 /* Runs the steps over all records up to the verified end of `in`. Ends in cli_fail, naming record
  * and stream, when a record's err is set. */
 void cli_each_record(ft_reader *in, const cli_steps *steps, void *ctx);
+
+/* The same over records of `in` that were held, the first of which has that number there. */
+void cli_each_held(ft_held *held, uint64_t first, const ft_reader *in, const cli_steps *steps,
+                   void *ctx);
 
 #endif
