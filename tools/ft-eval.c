@@ -1,15 +1,18 @@
-/* ft-eval: how well a model, alone or with an adapter, predicts the targets of a packed stream. */
+/* ft-eval: how well a model, alone or with an adapter, predicts the targets of a packed stream; or,
+ * with --metrics and without a model, how well predictions match references. */
 #include "data/json.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/evaluate.h"
 #include "tools/cli/leak.h"
 #include "tools/cli/load.h"
+#include "tools/cli/metrics.h"
 #include "train/adapter.h"
 
 #include <math.h>
 
 static const char *scores_path, *compute = "auto";
 static int allow_leak;
+static cli_metrics metrics = CLI_METRICS_DEFAULTS;
 
 static const cli_option options[] = {
     {"compute", 0, CLI_CHOICE, &compute, "f32|bf16|int8|auto", 0, 0, 0,
@@ -17,16 +20,18 @@ static const cli_option options[] = {
     {"allow-leak", 0, CLI_FLAG, &allow_leak, NULL, 0, 0, 0,
      "measure on the part of a split that was trained on, or on augmented examples"},
     {"scores", 0, CLI_TEXT, &scores_path, "FILE", 0, 0, 0,
-     "write {id, loss, targets} of each example as a JSON line"},
+     "write {id, loss, targets}, or {id, metric...}, of each example as a JSON line"},
+    CLI_METRICS_OPTIONS(metrics),
     {0}};
 
 static const cli_tool tool = {
-    "ft-eval", "loss, perplexity and bits per byte of a packed stream",
-    "-m MODEL [-a ADAPTER] [options] [FILE]",
+    "ft-eval", "loss of a model on a packed stream, or scores of predictions",
+    "-m MODEL [-a ADAPTER] [options] [FILE]\n       ft-eval --metrics NAME,... [options] [FILE]",
     "  ft-tokenize -m base.gguf < test.ft | ft-pack -l 512 | ft-eval -m base.gguf -a adapter.ft\n"
-    "  ft-eval -m base.gguf --json --scores scores.jsonl packed.ft | jq .perplexity",
-    "ft-pack(1), ft-train(1), ft-quant(1)",
-    CLI_IN | CLI_MODEL | CLI_ADAPTER | CLI_THREADS, 1, options};
+    "  ft-eval -m base.gguf --json --scores scores.jsonl packed.ft | jq .perplexity\n"
+    "  ft-generate -m base.gguf -a adapter.ft test.ft | ft-eval --metrics rougeL,em --json",
+    "ft-pack(1), ft-train(1), ft-generate(1), ft-quant(1)",
+    CLI_IN | CLI_MODEL | CLI_ADAPTER | CLI_THREADS | CLI_SEED, 1, options};
 
 /* An adapter knows the chat template it was trained with: rows of another one are refused. */
 static void check_template(const ft_reader *in, const ft_reader *adapter)
@@ -79,28 +84,69 @@ static void print_result(const cli_evaluation *r)
               (unsigned long long)r->targets, (unsigned long long)r->examples);
 }
 
-int main(int argc, char **argv)
+/* The kind of the input decides what can be measured on it. */
+static ft_reader *open_input(void)
+{
+    ft_reader *in = cli_reader(cli_input(), FT_KIND_ANY);
+    ft_kind kind = ft_reader_header(in)->kind;
+    if (!metrics.list && kind == FT_KIND_TEXT)
+        cli_usage_error("%s is of kind text: give --metrics to score predictions, or make it "
+                        "packed (ft-tokenize | ft-pack) for the loss", ft_reader_name(in));
+    if (metrics.list && kind == FT_KIND_PACKED)
+        cli_usage_error("%s is packed: --metrics scores predictions, of kind text (ft-generate "
+                        "makes them); for the loss leave --metrics out", ft_reader_name(in));
+    if (kind != (metrics.list ? FT_KIND_TEXT : FT_KIND_PACKED)) {
+        ft_err_set(cli_err(), FT_ERR_DATA, "%s: a stream of kind %s where kind %s is needed",
+                   ft_reader_name(in), ft_kind_name(kind), metrics.list ? "text" : "packed");
+        cli_fail();
+    }
+    return in;
+}
+
+static ft_out *open_scores(void)
+{
+    ft_out *scores = NULL;
+    if (scores_path)
+        cli_check(ft_out_open(&scores, scores_path, cli_err()));
+    return scores;
+}
+
+static void run_metrics(void)
+{
+    static const char *const of_loss[] = {"model", "adapter", "compute"};
+    ft_reader *in;
+    ft_out *scores;
+    for (size_t i = 0; i < 3; i++)
+        if (cli_given(of_loss[i]))
+            cli_usage_error("--%s is for the loss: --metrics needs no model", of_loss[i]);
+    in = open_input();
+    scores = open_scores();
+    cli_metrics_run(&metrics, in, scores, allow_leak);
+    if (scores)
+        cli_check(ft_out_commit(&scores, cli_err()));
+    ft_reader_free(&in);
+}
+
+static void run_loss(void)
 {
     ft_model *m = NULL;
     ft_tokenizer *tok;
     ft_lora *l = NULL;
     ft_reader *in;
-    ft_out *scores = NULL;
+    ft_out *scores;
     cli_leak trained = {0};
     const char *trained_name;
     cli_evaluation r;
-    cli_begin(&tool, argc, argv);
     cli_check(ft_model_open(&m, cli_model(), cli_err()));
     tok = cli_tokenizer_of(m->gguf);
-    in = cli_reader(cli_input(), FT_KIND_PACKED);
+    in = open_input();
     cli_check_tokenizer(in, tok);
     cli_leak_add_model(&trained, m->gguf);
     if (cli_adapter())
         l = read_adapter(m, in, &trained);
     trained_name = cli_adapter() ? cli_adapter() : cli_model();
     cli_leak_check_claims(&trained, trained_name, in, allow_leak);
-    if (scores_path)
-        cli_check(ft_out_open(&scores, scores_path, cli_err()));
+    scores = open_scores();
     cli_evaluate(in, m, l, ft_compute_by_name(compute), tok, scores, allow_leak, &r);
     cli_leak_check(&trained, trained_name, in, allow_leak);
     cli_leak_free(&trained);
@@ -111,5 +157,15 @@ int main(int argc, char **argv)
     ft_lora_free(&l);
     ft_tokenizer_free(&tok);
     ft_model_free(&m);
+}
+
+int main(int argc, char **argv)
+{
+    cli_begin(&tool, argc, argv);
+    cli_metrics_check(&metrics);
+    if (metrics.list)
+        run_metrics();
+    else
+        run_loss();
     return cli_end();
 }

@@ -10,7 +10,8 @@
 enum { SLOTS = 2 * FT_UNITS_MAX };
 
 struct ft_units {
-    size_t width, n;           /* n units begun */
+    size_t given;              /* sums that an example brings */
+    size_t width, n;           /* sums of a unit; units begun */
     double *sums;              /* FT_UNITS_MAX rows of width at most; grows */
     size_t cap;
     size_t each, in_last;      /* examples a unit takes; that the last one has */
@@ -23,7 +24,7 @@ int ft_units_new(ft_units **u, size_t width, ft_err *e)
     *u = ft_new(1, sizeof **u, e);
     if (!*u)
         return FT_ERR_NOMEM;
-    (*u)->width = width;
+    (*u)->width = (*u)->given = width;
     (*u)->each = 1;
     return 0;
 }
@@ -63,12 +64,17 @@ static int begin_unit(ft_units *u, ft_err *e)
     return 0;
 }
 
-static double *add(ft_units *u, size_t i, const double *sums)
+static double *add_sums(ft_units *u, size_t i, const double *sums, size_t n)
 {
     double *to = u->sums + i * u->width;
-    for (size_t k = 0; k < u->width; k++)
+    for (size_t k = 0; k < n; k++)
         to[k] += sums[k];
     return to;
+}
+
+static double *add(ft_units *u, size_t i, const double *sums)
+{
+    return add_sums(u, i, sums, u->given);
 }
 
 /* All units are full: neighbours become one. */
@@ -76,7 +82,7 @@ static void halve(ft_units *u)
 {
     for (size_t i = 0; i < u->n / 2; i++) {
         memmove(u->sums + i * u->width, u->sums + 2 * i * u->width, u->width * sizeof *u->sums);
-        add(u, i, u->sums + (2 * i + 1) * u->width);
+        add_sums(u, i, u->sums + (2 * i + 1) * u->width, u->width);
     }
     u->n /= 2;
     u->each *= 2;

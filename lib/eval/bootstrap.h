@@ -32,7 +32,8 @@ typedef struct ft_units ft_units;
 int ft_units_new(ft_units **u, size_t width, ft_err *e) FT_MUST_CHECK;
 void ft_units_free(ft_units **u);
 
-/* Makes the sums wider; the new ones are 0 so far. Not narrower. */
+/* Makes the sums of the units wider, never narrower. Examples do not bring the new ones, which are 0
+ * until the caller adds to those of an example's unit. */
 int ft_units_widen(ft_units *u, size_t width, ft_err *e) FT_MUST_CHECK;
 
 /* Adds an example's sums, as a unit of its own or to its group's. Groups are told apart by a digest
