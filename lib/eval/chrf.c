@@ -1,6 +1,7 @@
 #include "eval/chrf.h"
 
 #include "base/mem.h"
+#include "eval/char_grams.h"
 #include "eval/ngrams.h"
 #include "text/points.h"
 
@@ -9,7 +10,8 @@
 struct ft_chrf {
     ft_chrf_settings how;
     ft_vocab *words;
-    ft_ngrams *ngrams, *word_ngrams;
+    ft_char_grams *chars;
+    ft_ngrams *ngrams, *word_ngrams;   /* of characters where chars does not take them */
     ft_points raw;
     ft_symbols hyp, ref;               /* characters */
     ft_symbols hyp_words, ref_words;
@@ -21,7 +23,7 @@ int ft_chrf_new(ft_chrf **c, const ft_chrf_settings *how, ft_err *e)
     if ((*c = ft_new(1, sizeof **c, e)) == NULL)
         return FT_ERR_NOMEM;
     (*c)->how = *how;
-    if (ft_vocab_new(&(*c)->words, e) < 0 || ft_ngrams_new(&(*c)->ngrams, e) < 0 ||
+    if (ft_char_grams_new(&(*c)->chars, e) < 0 || ft_vocab_new(&(*c)->words, e) < 0 || ft_ngrams_new(&(*c)->ngrams, e) < 0 ||
         ft_ngrams_new(&(*c)->word_ngrams, e) < 0) {
         ft_chrf_free(c);
         return FT_ERR_NOMEM;
@@ -33,6 +35,7 @@ void ft_chrf_free(ft_chrf **c)
 {
     if (!*c)
         return;
+    ft_char_grams_free(&(*c)->chars);
     ft_vocab_free(&(*c)->words);
     ft_ngrams_free(&(*c)->ngrams);
     ft_ngrams_free(&(*c)->word_ngrams);
@@ -112,6 +115,17 @@ static int take(ft_chrf *c, ft_slice text, ft_symbols *chars, ft_symbols *words,
 
 /* ---- sums ---- */
 
+static void put_sums(const ft_symbols *hyp, const ft_symbols *ref, size_t order,
+                     const double *match, double *sums)
+{
+    for (size_t k = 0; k < order; k++) {
+        size_t in_ref = ft_ngrams_in(ref->n, k + 1);
+        sums[3 * k] = in_ref ? (double)ft_ngrams_in(hyp->n, k + 1) : 0;
+        sums[3 * k + 1] = (double)in_ref;
+        sums[3 * k + 2] = match[k];
+    }
+}
+
 static int compare(ft_ngrams *g, const ft_symbols *hyp, const ft_symbols *ref, size_t order,
                    double *sums, ft_err *e)
 {
@@ -120,12 +134,19 @@ static int compare(ft_ngrams *g, const ft_symbols *hyp, const ft_symbols *ref, s
         ft_ngrams_add(g, ref->s, ref->n, order, e) < 0)
         return FT_ERR_NOMEM;
     ft_ngrams_match(g, hyp->s, hyp->n, order, match);
-    for (size_t k = 0; k < order; k++) {
-        size_t in_ref = ft_ngrams_in(ref->n, k + 1);
-        sums[3 * k] = in_ref ? (double)ft_ngrams_in(hyp->n, k + 1) : 0;
-        sums[3 * k + 1] = (double)in_ref;
-        sums[3 * k + 2] = match[k];
-    }
+    put_sums(hyp, ref, order, match, sums);
+    return 0;
+}
+
+static int compare_chars(ft_chrf *c, double *sums, ft_err *e)
+{
+    double match[FT_CHAR_GRAM_ORDER];
+    int done;
+    if (ft_char_grams_match(c->chars, c->hyp.s, c->hyp.n, c->ref.s, c->ref.n, match, &done, e) < 0)
+        return FT_ERR_NOMEM;
+    if (!done)
+        return compare(c->ngrams, &c->hyp, &c->ref, c->how.chars, sums, e);
+    put_sums(&c->hyp, &c->ref, c->how.chars, match, sums);
     return 0;
 }
 
@@ -143,7 +164,7 @@ int ft_chrf_segment(ft_chrf *c, ft_slice hyp, const ft_slice *refs, size_t n_ref
     for (size_t i = 0; i < n_refs; i++) {
         double score;
         if (take(c, refs[i], &c->ref, &c->ref_words, e) < 0 ||
-            compare(c->ngrams, &c->hyp, &c->ref, c->how.chars, now, e) < 0 ||
+            compare_chars(c, now, e) < 0 ||
             (c->how.words && compare(c->word_ngrams, &c->hyp_words, &c->ref_words, c->how.words,
                                      now + n_alone, e) < 0))
             return FT_ERR_NOMEM;
