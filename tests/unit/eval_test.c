@@ -118,10 +118,10 @@ static void characters_match_as_ngrams_do(void **state)
         size_t n = draw(round, 1, (uint32_t)longest), m = draw(round, 2, (uint32_t)longest);
         double fast[6], slow[6];
         int done;
-        for (size_t i = 0; i < MOST; i++) {
+        for (size_t i = 0; i < MOST; i++)
             a[i] = 0x40 + 7 * draw(round, 10 + i, alphabet);
+        for (size_t i = 0; i < MOST; i++)
             b[i] = i % 9 ? a[(i + 3) % MOST] : 0x40 + 7 * draw(round, 5000 + i, alphabet);
-        }
         assert_int_equal(ft_char_grams_match(c, a, n, b, m, fast, &done, &e), 0);
         assert_true(done || alphabet > FT_CHAR_GRAM_ALPHABET);
         if (!done)
