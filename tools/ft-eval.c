@@ -79,6 +79,8 @@ static void print_result(const cli_evaluation *r)
     print_real("loss", loss, ",");
     print_real("perplexity", exp(loss), ",");
     print_real("bits_per_byte", r->nll / ((double)r->bytes * log(2)), ",");
+    print_real("byte_perplexity", exp(r->nll / (double)r->bytes), ",");
+    print_real("word_perplexity", exp(r->nll / (double)r->words), ",");
     cli_print(cli_json() ? "\"tokens\":%llu,\"examples\":%llu}\n"
                          : "tokens\t%llu\nexamples\t%llu\n",
               (unsigned long long)r->targets, (unsigned long long)r->examples);

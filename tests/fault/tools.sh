@@ -32,6 +32,8 @@ train-file    | packed.ft  | ft-train -m toy.gguf --lora-rank 2 --epochs 1 -o ou
 train-save | packed.ft | ft-train -m toy.gguf --batch 8 --checkpoint out --every 1 --resume -o out/a
 eval          | packed.ft  | ft-eval -m toy.gguf -a adapter.ft --json
 eval-scores   | packed.ft  | ft-eval -m toy.gguf --json --scores out/scores.jsonl
+eval-metrics  | answers.ft | ft-eval --metrics bleu,rougeLsum,em --json --scores out/scores
+eval-joined   | answers.ft | ft-eval --metrics chrfpp,mcc --references answers.ft --bootstrap 40
 generate      | text.ft    | ft-generate -m toy.gguf --max-tokens 4
 merge         | /dev/null  | ft-merge -m toy.gguf -a adapter.ft --type f16 -o out/merged.gguf
 quant         | /dev/null  | ft-quant -m toy.gguf -t q8_0 -o out/quant.gguf
@@ -74,6 +76,11 @@ make_inputs() {
         i=$((i + 1))
     done | ft-import -q >many.ft
     echo '{"prompt":"say 3 of 3","completion":"it is"}' | ft-import -q >items.ft
+    i=0
+    while [ $i -lt 24 ]; do
+        echo "{\"id\":$i,\"prediction\":\"say $i\",\"reference\":\"say $((i % 7))\"}"
+        i=$((i + 1))
+    done | ft-import -q >answers.ft
     ! command -v ft-tokenize >/dev/null || ft-tokenize -q -m toy.gguf <text.ft >tokens.ft
     ! command -v ft-pack >/dev/null || ft-pack -q -l 256 --long cut <tokens.ft >packed.ft
     ! command -v ft-train >/dev/null ||

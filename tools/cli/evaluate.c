@@ -52,13 +52,25 @@ static size_t count_targets(const ft_seq *s)
     return n;
 }
 
-static uint64_t target_bytes(const evaluator *v, const ft_seq *s)
+/* Adds the bytes that the targets decode to, and the words in them: runs of bytes that are no ASCII
+ * white space; what is no target in between ends a word. */
+static void count_text(evaluator *v, const ft_seq *s)
 {
-    uint64_t n = 0;
-    for (size_t i = 0; i < s->T && v->tok; i++)
-        if (s->target[i] && !ft_tokenizer_is_special(v->tok, s->ids[i]))
-            n += ft_token_bytes(v->tok, s->ids[i]).n;
-    return n;
+    int inside = 0;
+    for (size_t i = 0; i < s->T && v->tok; i++) {
+        ft_slice t;
+        if (!s->target[i] || ft_tokenizer_is_special(v->tok, s->ids[i])) {
+            inside = 0;
+            continue;
+        }
+        t = ft_token_bytes(v->tok, s->ids[i]);
+        v->r->bytes += t.n;
+        for (size_t k = 0; k < t.n; k++) {
+            int white = t.p[k] == ' ' || (t.p[k] >= '\t' && t.p[k] <= '\r');
+            v->r->words += !white && !inside;
+            inside = !white;
+        }
+    }
 }
 
 static void write_score(evaluator *v, const char *id, double nll, size_t targets)
@@ -89,7 +101,7 @@ static void flush_batch(evaluator *v)
         v->r->examples++;
         v->r->tokens += seqs[i].T;
         v->r->targets += targets;
-        v->r->bytes += target_bytes(v, &seqs[i]);
+        count_text(v, &seqs[i]);
         v->r->nll += v->batch.nll[i];
         v->r->weighted += (double)seqs[i].weight * v->batch.nll[i];
         v->r->weight += (double)seqs[i].weight * (double)targets;

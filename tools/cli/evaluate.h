@@ -15,12 +15,13 @@
 typedef struct cli_evaluation {
     uint64_t examples, tokens, targets;  /* tokens: all; targets: those that are scored      */
     uint64_t bytes;            /* that the targets decode to; special tokens count as none     */
+    uint64_t words;            /* in these bytes: runs without ASCII white space               */
     double nll;                /* sum over targets of -log p, nats                             */
     double weighted, weight;   /* sums of w * nll and of w                                     */
 } cli_evaluation;
 
 /* Sums over the whole stream `in`, to its verified end. l: NULL for the base alone. tok: NULL:
- * bytes stay 0. scores: NULL, or receives a JSON line {"id", "loss", "targets"} for each example in
+ * bytes and words stay 0. scores: NULL, or receives a JSON line {"id", "loss", "targets"} for each example in
  * order: loss is its mean nats a target, null without targets. allow_leak: augmented examples are
  * accepted. */
 void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, enum ft_compute compute,
