@@ -1,6 +1,7 @@
 /* ft-eval: how well a model, alone or with an adapter, predicts the targets of a packed stream; or,
  * with --metrics and without a model, how well predictions match references. */
 #include "data/json.h"
+#include "tools/cli/choices.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/evaluate.h"
 #include "tools/cli/leak.h"
@@ -10,7 +11,7 @@
 
 #include <math.h>
 
-static const char *scores_path, *compute = "auto";
+static const char *scores_path, *choices, *compute = "auto";
 static int allow_leak;
 static cli_metrics metrics = CLI_METRICS_DEFAULTS;
 
@@ -21,6 +22,8 @@ static const cli_option options[] = {
      "measure on the part of a split that was trained on, or on augmented examples"},
     {"scores", 0, CLI_TEXT, &scores_path, "FILE", 0, 0, 0,
      "write {id, loss, targets}, or {id, metric...}, of each example as a JSON line"},
+    {"choices", 0, CLI_TEXT, &choices, "FIELD", 0, 0, 0,
+     "which of the list in FIELD does the model hold most likely as the answer"},
     CLI_METRICS_OPTIONS(metrics),
     {0}};
 
@@ -87,19 +90,19 @@ static void print_result(const cli_evaluation *r)
 }
 
 /* The kind of the input decides what can be measured on it. */
-static ft_reader *open_input(void)
+static ft_reader *open_input(ft_kind wanted)
 {
     ft_reader *in = cli_reader(cli_input(), FT_KIND_ANY);
     ft_kind kind = ft_reader_header(in)->kind;
-    if (!metrics.list && kind == FT_KIND_TEXT)
+    if (wanted == FT_KIND_PACKED && kind == FT_KIND_TEXT)
         cli_usage_error("%s is of kind text: give --metrics to score predictions, or make it "
                         "packed (ft-tokenize | ft-pack) for the loss", ft_reader_name(in));
-    if (metrics.list && kind == FT_KIND_PACKED)
-        cli_usage_error("%s is packed: --metrics scores predictions, of kind text (ft-generate "
-                        "makes them); for the loss leave --metrics out", ft_reader_name(in));
-    if (kind != (metrics.list ? FT_KIND_TEXT : FT_KIND_PACKED)) {
+    if (wanted == FT_KIND_TEXT && kind == FT_KIND_PACKED)
+        cli_usage_error("%s is packed, which is for the loss: --metrics and --choices take kind "
+                        "text (ft-generate makes predictions)", ft_reader_name(in));
+    if (kind != wanted) {
         ft_err_set(cli_err(), FT_ERR_DATA, "%s: a stream of kind %s where kind %s is needed",
-                   ft_reader_name(in), ft_kind_name(kind), metrics.list ? "text" : "packed");
+                   ft_reader_name(in), ft_kind_name(kind), ft_kind_name(wanted));
         cli_fail();
     }
     return in;
@@ -121,7 +124,7 @@ static void run_metrics(void)
     for (size_t i = 0; i < 3; i++)
         if (cli_given(of_loss[i]))
             cli_usage_error("--%s is for the loss: --metrics needs no model", of_loss[i]);
-    in = open_input();
+    in = open_input(FT_KIND_TEXT);
     scores = open_scores();
     cli_metrics_run(&metrics, in, scores, allow_leak);
     if (scores)
@@ -129,7 +132,36 @@ static void run_metrics(void)
     ft_reader_free(&in);
 }
 
-static void run_loss(void)
+static void check_choices(void)
+{
+    static const char *const of_text[] = {"references", "tok", "smooth", "smooth-value", "stem",
+                                          "squad", "lowercase"};
+    if (choices && metrics.list)
+        cli_usage_error("--choices asks a model, --metrics compares texts: use two runs");
+    for (size_t i = 0; choices && i < sizeof of_text / sizeof of_text[0]; i++)
+        if (cli_given(of_text[i]))
+            cli_usage_error("--%s goes with --metrics", of_text[i]);
+}
+
+static void measure_choices(ft_reader *in, const ft_model *m, const ft_lora *l,
+                            const ft_tokenizer *tok, ft_out *scores)
+{
+    cli_choices o = {.field = choices, .cluster = metrics.cluster, .draws = metrics.draws,
+                     .scores = scores, .allow_leak = allow_leak};
+    cli_nn nn = {.m = m, .l = l, .compute = ft_compute_by_name(compute)};
+    cli_choices_run(&o, in, &nn, tok);
+}
+
+static void measure_loss(ft_reader *in, const ft_model *m, const ft_lora *l,
+                         const ft_tokenizer *tok, ft_out *scores)
+{
+    cli_evaluation r;
+    cli_evaluate(in, m, l, ft_compute_by_name(compute), tok, scores, allow_leak, &r);
+    print_result(&r);
+}
+
+/* With a model: the loss, or choices. */
+static void run_model(void)
 {
     ft_model *m = NULL;
     ft_tokenizer *tok;
@@ -138,21 +170,23 @@ static void run_loss(void)
     ft_out *scores;
     cli_leak trained = {0};
     const char *trained_name;
-    cli_evaluation r;
+    if (!cli_given("model"))
+        cli_usage_error("give -m MODEL for the loss of a packed stream, or --metrics to score "
+                        "predictions");
     cli_check(ft_model_open(&m, cli_model(), cli_err()));
     tok = cli_tokenizer_of(m->gguf);
-    in = open_input();
-    cli_check_tokenizer(in, tok);
+    in = open_input(choices ? FT_KIND_TEXT : FT_KIND_PACKED);
+    if (!choices)
+        cli_check_tokenizer(in, tok);
     cli_leak_add_model(&trained, m->gguf);
     if (cli_adapter())
         l = read_adapter(m, in, &trained);
     trained_name = cli_adapter() ? cli_adapter() : cli_model();
     cli_leak_check_claims(&trained, trained_name, in, allow_leak);
     scores = open_scores();
-    cli_evaluate(in, m, l, ft_compute_by_name(compute), tok, scores, allow_leak, &r);
+    (choices ? measure_choices : measure_loss)(in, m, l, tok, scores);
     cli_leak_check(&trained, trained_name, in, allow_leak);
     cli_leak_free(&trained);
-    print_result(&r);
     if (scores)
         cli_check(ft_out_commit(&scores, cli_err()));
     ft_reader_free(&in);
@@ -164,10 +198,11 @@ static void run_loss(void)
 int main(int argc, char **argv)
 {
     cli_begin(&tool, argc, argv);
-    cli_metrics_check(&metrics);
+    check_choices();
+    cli_metrics_check(&metrics, choices != NULL);
     if (metrics.list)
         run_metrics();
     else
-        run_loss();
+        run_model();
     return cli_end();
 }

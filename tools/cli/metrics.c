@@ -93,16 +93,26 @@ static void read_smooth(cli_metrics *o)
     }
 }
 
-void cli_metrics_check(cli_metrics *o)
+/* An option that would do nothing is misuse. */
+static void refuse_all(int drawn)
 {
     static const char *const all[] = {"references", "tok", "smooth", "smooth-value", "stem",
                                       "squad", "lowercase", "bootstrap", "cluster"};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        refuse_without(drawn && i >= 7, all[i], i < 7 ? "--metrics" : "--metrics and --choices");
+}
+
+void cli_metrics_check(cli_metrics *o, int drawn)
+{
     ft_suite *s = &o->suite;
     int bleu, rouge;
-    for (size_t i = 0; !o->list && i < sizeof all / sizeof all[0]; i++)
-        refuse_without(0, all[i], "--metrics");
-    if (!o->list)
+    if (o->draws > 0 && o->draws < 40)
+        cli_usage_error("--bootstrap %llu: 40 draws are the least that have a 95 %% interval",
+                        (unsigned long long)o->draws);
+    if (!o->list) {
+        refuse_all(drawn);
         return;
+    }
     if (ft_suite_parse(s, o->list, cli_err()) < 0)
         cli_usage_error("--metrics: %s", cli_err()->text);
     bleu = ft_suite_has(s, FT_METRIC_BLEU);
@@ -112,9 +122,6 @@ void cli_metrics_check(cli_metrics *o)
     refuse_without(rouge, "stem", "the metrics rouge1, rouge2, rougeL and rougeLsum");
     refuse_without(ft_suite_has(s, FT_METRIC_EM) || ft_suite_has(s, FT_METRIC_F1), "squad",
                    "the metrics em and f1");
-    if (o->draws > 0 && o->draws < 40)
-        cli_usage_error("--bootstrap %llu: 40 draws are the least that have a 95 %% interval",
-                        (unsigned long long)o->draws);
     read_tok(o, bleu, rouge);
     read_smooth(o);
     s->rouge.stem = o->stem;
@@ -242,7 +249,8 @@ static int add_calibration(worker *w, ft_mp record, double *sums, ft_err *e)
         w->p[n++] = p;
     }
     if (!(all > 0.99 && all < 1.01))
-        return ft_err_set(e, FT_ERR_DATA, "field scores: probabilities add up to %g, not to 1", all);
+        return ft_err_set(e, FT_ERR_DATA, "field scores: probabilities add up to %g, not to 1",
+                          all);
     ft_calibration_add(sums, w->p, n, right < n ? right : n);
     return 0;
 }

@@ -4,7 +4,7 @@
  *
  *     static cli_metrics metrics = CLI_METRICS_DEFAULTS;
  *     … CLI_METRICS_OPTIONS(metrics), …
- *     cli_metrics_check(&metrics);
+ *     cli_metrics_check(&metrics, 0);
  *     cli_metrics_run(&metrics, in, scores, allow_leak);
  */
 #ifndef FT_CLI_METRICS_H
@@ -45,8 +45,9 @@ typedef struct cli_metrics {
     {"cluster", 0, CLI_TEXT, &(o).cluster, "FIELD", 0, 0, 0,                                    \
      "draw examples with the same FIELD together; none: each by itself"}
 
-/* Makes the suite of the options; misuse ends here, also of these options without --metrics. */
-void cli_metrics_check(cli_metrics *o);
+/* Makes the suite of the options; misuse ends here, also of these options without --metrics. drawn:
+ * without it too something is drawn, and --bootstrap and --cluster are for that. */
+void cli_metrics_check(cli_metrics *o, int drawn);
 
 /* Reads `in`, of kind text, to its verified end and prints. scores: NULL, or receives a JSON line
  * {"id", …} for each example. allow_leak: augmented examples are accepted. */
