@@ -9,10 +9,10 @@
  *     ft_units_add_to(u, group, group_bytes, sums, e);
  *     ft_bootstrap(u, 1000, seed, score, ctx, n_scores, pool, low_high, e);
  *
- * Memory is bounded: beyond FT_UNITS_MAX examples neighbours are added up in pairs, again and again,
- * and beyond as many groups new groups share the units of others, so that at least half as many
- * units are left. Units that hold several independent examples estimate the same interval; with
- * 2,000 of them its width is known to 1.6 %, less than what 1000 draws add.
+ * Memory is bounded: beyond FT_UNITS_MAX examples neighbours are added up in pairs, again and
+ * again, and beyond as many groups new groups share the units of others, so that at least half
+ * as many units are left. Units that hold several independent examples estimate the same
+ * interval; with 2,000 of them its width is known to 1.6 %, less than what 1000 draws add.
  * Draws depend on seed, draw and unit only, not on threads.
  */
 #ifndef FT_BOOTSTRAP_H
@@ -32,8 +32,8 @@ typedef struct ft_units ft_units;
 int ft_units_new(ft_units **u, size_t width, ft_err *e) FT_MUST_CHECK;
 void ft_units_free(ft_units **u);
 
-/* Makes the sums of the units wider, never narrower. Examples do not bring the new ones, which are 0
- * until the caller adds to those of an example's unit. */
+/* Makes the sums of the units wider, never narrower. Examples do not bring the new ones, which
+ * are 0 until the caller adds to those of an example's unit. */
 int ft_units_widen(ft_units *u, size_t width, ft_err *e) FT_MUST_CHECK;
 
 /* Adds an example's sums, as a unit of its own or to its group's. Groups are told apart by a digest
@@ -49,8 +49,9 @@ const double *ft_units_sums(const ft_units *u, size_t i);
 /* Scores of some sums (width of them) to scores[0 .. n_scores). Called on any thread. */
 typedef void ft_score_fn(const void *ctx, const double *sums, double *scores);
 
-/* 95 % intervals: interval[k][0] is the (draws/40)-th smallest of score k over all draws, [1] the one
- * as far from the end. draws >= 40. Errors: FT_ERR_NOMEM; FT_ERR_USAGE for fewer draws or no unit. */
+/* 95 % intervals: interval[k][0] is the (draws/40)-th smallest of score k over all draws, [1]
+ * the one as far from the end. draws >= 40. Errors: FT_ERR_NOMEM; FT_ERR_USAGE for fewer draws
+ * or no unit. */
 int ft_bootstrap(const ft_units *u, size_t draws, uint64_t seed, ft_score_fn *score,
                  const void *ctx, size_t n_scores, ft_pool *pool, double (*interval)[2],
                  ft_err *e) FT_MUST_CHECK;

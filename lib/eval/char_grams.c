@@ -2,8 +2,8 @@
  *
  *     six characters, 10 bits each, 0 behind the end | characters left, at most 6: 3 bits | text: 1
  *
- * Sorting is by radix, the last character first; characters are renumbered 1, 2, … as they come, so
- * that a pass has as many buckets as there are different characters.
+ * Sorting is by radix, the last character first; characters are renumbered 1, 2, … as they
+ * come, so that a pass has as many buckets as there are different characters.
  */
 #include "eval/char_grams.h"
 

@@ -23,8 +23,8 @@ int ft_chrf_new(ft_chrf **c, const ft_chrf_settings *how, ft_err *e)
     if ((*c = ft_new(1, sizeof **c, e)) == NULL)
         return FT_ERR_NOMEM;
     (*c)->how = *how;
-    if (ft_char_grams_new(&(*c)->chars, e) < 0 || ft_vocab_new(&(*c)->words, e) < 0 || ft_ngrams_new(&(*c)->ngrams, e) < 0 ||
-        ft_ngrams_new(&(*c)->word_ngrams, e) < 0) {
+    if (ft_char_grams_new(&(*c)->chars, e) < 0 || ft_vocab_new(&(*c)->words, e) < 0 ||
+        ft_ngrams_new(&(*c)->ngrams, e) < 0 || ft_ngrams_new(&(*c)->word_ngrams, e) < 0) {
         ft_chrf_free(c);
         return FT_ERR_NOMEM;
     }

@@ -1,6 +1,7 @@
-/* chrf.h: chrF (Popović 2015) and chrF++ (2017) as sacrebleu 2.6.0 computes them: character n-grams
- * of the text without its white space, for chrF++ word n-grams besides, precision and recall
- * averaged over the orders that both sides have. Sums of segments add up to those of a corpus.
+/* chrf.h: chrF (Popović 2015) and chrF++ (2017) as sacrebleu 2.6.0 computes them: character
+ * n-grams of the text without its white space, for chrF++ word n-grams besides, precision and
+ * recall averaged over the orders that both sides have. Sums of segments add up to those of a
+ * corpus.
  *
  *     ft_chrf_settings how = FT_CHRF_DEFAULTS;                 // chrF2; .words = 2: chrF2++
  *     ft_chrf_new(&c, &how, e);

@@ -2,7 +2,8 @@
  * it was predicted, how often it was right to, how often it was the reference. The counts add up,
  * so the measures of a bootstrap draw come from its sums.
  *
- *     double c[3 * 2] = …;                          // FT_LABEL_HIT, _PREDICTED, _REFERENCE by label
+ *     double c[3 * 2] = …;                          // FT_LABEL_HIT, _PREDICTED, _REFERENCE by
+ * label
  *     ft_classify(c, n_labels, rows, &m);
  *
  * Definitions are scikit-learn's: macro F1 is the mean over all labels that were predicted or are

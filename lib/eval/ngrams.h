@@ -50,7 +50,8 @@ int ft_ngrams_reset(ft_ngrams *g, size_t expected, ft_err *e) FT_MUST_CHECK;
  * greatest of its counts. */
 int ft_ngrams_add(ft_ngrams *g, const uint32_t *s, size_t n, size_t order, ft_err *e) FT_MUST_CHECK;
 
-/* match[k-1]: the sum over the different k-grams of s of the lesser of the counts here and there. */
+/* match[k-1]: the sum over the different k-grams of s of the lesser of the counts here and
+ * there. */
 void ft_ngrams_match(ft_ngrams *g, const uint32_t *s, size_t n, size_t order, double *match);
 void ft_ngrams_free(ft_ngrams **g);
 

@@ -1,6 +1,6 @@
 /* suite.h: several metrics of the same predictions at once. A prediction and its references become
- * a row of sums; rows add up to those of a corpus, of a group, or of a bootstrap draw; from any such
- * sums come the scores. So one pass over the data gives scores and intervals.
+ * a row of sums; rows add up to those of a corpus, of a group, or of a bootstrap draw; from any
+ * such sums come the scores. So one pass over the data gives scores and intervals.
  *
  *     ft_suite s = FT_SUITE_DEFAULTS;
  *     ft_suite_parse(&s, "bleu,rougeL,em", e);  ft_suite_plan(&s);
@@ -59,8 +59,8 @@ void ft_suite_plan(ft_suite *s);
 int ft_suite_has(const ft_suite *s, enum ft_metric m);
 int ft_suite_wants_labels(const ft_suite *s);    /* counts of labels: macro_f1, micro_f1, mcc */
 
-/* Scores of sums with n_labels labels behind the row; of metrics that are not in the suite and of no
- * rows: 0. effective_order: of BLEU, for single sentences. */
+/* Scores of sums with n_labels labels behind the row; of metrics that are not in the suite and
+ * of no rows: 0. effective_order: of BLEU, for single sentences. */
 void ft_suite_scores(const ft_suite *s, const double *sums, size_t n_labels, int effective_order,
                      double scores[FT_METRICS]);
 

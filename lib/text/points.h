@@ -76,7 +76,8 @@ static inline size_t ft_space_at(const uint8_t *p, size_t n)
 /* Returns: n without the white space at the end. */
 size_t ft_rstrip(const uint8_t *p, size_t n);
 
-/* Gives the next run of bytes that is no white space, from *at on. Returns: whether there is one. */
+/* Gives the next run of bytes that is no white space, from *at on. Returns: whether there is
+ * one. */
 int ft_next_word(const uint8_t *p, size_t n, size_t *at, ft_slice *word);
 
 #endif

@@ -1,5 +1,6 @@
-# ft-eval --choices: likelihoods equal to those that the same answers get through ft-tokenize, ft-pack
-# and the loss; what is made of them, by Python; the same bytes with any threads; what is refused.
+# ft-eval --choices: likelihoods equal to those that the same answers get through ft-tokenize,
+# ft-pack and the loss; what is made of them, by Python; the same bytes with any threads; what is
+# refused.
 set -eu
 . "$FT_ROOT/tests/cli/lib.sh"
 
@@ -72,7 +73,8 @@ check_same "the same result with 1 and 4 threads" result-1 result-4
 check_same "the same scores with 1 and 4 threads" scores-1 scores-4
 
 # In a chat of several turns only the last one counts.
-printf '%s%s\n' '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"bbbb"},' \
+printf '%s%s%s\n' '{"messages":[{"role":"user","content":"a"},' \
+    '{"role":"assistant","content":"bbbb"},' \
     '{"role":"user","content":"c"},{"role":"assistant","content":"d"}],"options":["d","e"]}' |
     to_stream >turns.ft
 choose --scores turns turns.ft >out

@@ -1,6 +1,7 @@
-/* eval_test.c: what metrics stand on: stems equal to NLTK's, n-grams and LCS against brute force, the
- * intervals of the bootstrap against what they claim: in a simulation they hold the truth in 95 of
- * 100 cases. The scores themselves are held to those of other programs in tests/cli/metrics.sh. */
+/* eval_test.c: what metrics stand on: stems equal to NLTK's, n-grams and LCS against brute
+ * force, the intervals of the bootstrap against what they claim: in a simulation they hold the
+ * truth in 95 of 100 cases. The scores themselves are held to those of other programs in
+ * tests/cli/metrics.sh. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
@@ -140,7 +141,8 @@ static void characters_match_as_ngrams_do(void **state)
 enum { LONG = 300 };
 
 /* The classic table, and the walk back as ROUGE's reference program takes it. */
-static size_t lcs_by_table(const uint32_t *a, size_t n, const uint32_t *b, size_t m, uint8_t *marked)
+static size_t lcs_by_table(const uint32_t *a, size_t n, const uint32_t *b, size_t m,
+                           uint8_t *marked)
 {
     static size_t t[LONG + 1][LONG + 1];
     size_t i, j;
@@ -220,8 +222,8 @@ static void mean(const void *ctx, const double *sums, double *scores)
     scores[0] = sums[1] / sums[0];
 }
 
-/* Draws samples of 80 groups of 5 whose members share a part of their value, and counts intervals that
- * hold the true mean, 0. together: groups are drawn, not examples. */
+/* Draws samples of 80 groups of 5 whose members share a part of their value, and counts
+ * intervals that hold the true mean, 0. together: groups are drawn, not examples. */
 static double coverage(unsigned samples, int together)
 {
     ft_pool *pool = NULL;

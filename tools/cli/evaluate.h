@@ -36,9 +36,9 @@ enum { CLI_CHUNK_TOKENS = 2048 };    /* what a call should have, or one longer s
 void cli_nn_need(cli_nn *n, size_t T, size_t tokens);
 
 /* Sums over the whole stream `in`, to its verified end. l: NULL for the base alone. tok: NULL:
- * bytes and words stay 0. scores: NULL, or receives a JSON line {"id", "loss", "targets"} for each example in
- * order: loss is its mean nats a target, null without targets. allow_leak: augmented examples are
- * accepted. */
+ * bytes and words stay 0. scores: NULL, or receives a JSON line {"id", "loss", "targets"} for
+ * each example in order: loss is its mean nats a target, null without targets. allow_leak:
+ * augmented examples are accepted. */
 void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, enum ft_compute compute,
                   const ft_tokenizer *tok, ft_out *scores, int allow_leak, cli_evaluation *r);
 
