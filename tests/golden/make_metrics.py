@@ -1,13 +1,18 @@
-"""make_metrics.py: writes metrics.txt, what the reference programs score the pairs of metric_pairs.py.
+"""make_metrics.py: what the reference programs score the pairs of metric_pairs.py.
 
-    build/peers/python/bin/python tests/golden/make_metrics.py > tests/golden/metrics.txt
+    for n in usual intl char none labels; do
+        build/peers/python/bin/python tests/golden/make_metrics.py $n > tests/golden/metrics_$n.txt
+    done
 
 Made with sacrebleu 2.6.0 (regex 2026), rouge-score 0.1.2, nltk 3.10 and scikit-learn under Python 3.11.
 em and f1 follow the definitions of the scripts evaluate-v1.1.py and evaluate-v2.0.py.
-    OPTIONS name | metric | score of all
-    B name | metric | sums of blocks of 20 pairs, in which pair k counts k + 1 times
-So that one wrong pair shows, and so that the file stays small.
+    OPTIONS name|options of ft-eval
+    A name|metric|score of all
+    B name|metric|sums of blocks of 20 pairs, in which pair k counts k + 1 times
+So one wrong pair shows, and the files stay small. With a second argument each pair's scores are
+printed as a JSON line.
 """
+import json
 import os
 import re
 import string
@@ -126,25 +131,7 @@ def calibration(rows):
     return ece, brier / len(rows)
 
 
-def main():
-    data = []
-    for record in pairs():
-        refs = record["reference"]
-        data.append((record["prediction"], refs if isinstance(refs, list) else [refs]))
-    if len(sys.argv) > 1:                     # for a look at single pairs
-        import json
-        values, _ = score(CONFIGS[sys.argv[1]], data)
-        for i in range(len(data)):
-            print(json.dumps({m: values[m][i] for m in values}))
-        return
-    for name, config in CONFIGS.items():
-        print(f"OPTIONS {name}|{config['options']}")
-        values, total = score(config, data)
-        for m in values:
-            print(f"A {name}|{m}|{total[m]!r}")
-            sums = [sum((k + 1) * v for k, v in enumerate(values[m][at:at + BLOCK]))
-                    for at in range(0, len(data), BLOCK)]
-            print(f"B {name}|{m}|{' '.join('%.13g' % x for x in sums)}")
+def print_labels():
     rows = list(labels())
     p, r = [x["prediction"] for x in rows], [x["reference"] for x in rows]
     ece, brier = calibration(rows)
@@ -152,6 +139,28 @@ def main():
                  ("micro_f1", f1_score(r, p, average="micro")), ("mcc", matthews_corrcoef(r, p)),
                  ("ece", ece), ("brier", brier)):
         print(f"A labels|{m}|{float(v)!r}")
+
+
+def main():
+    name = sys.argv[1]
+    if name == "labels":
+        print_labels()
+        return
+    data = []
+    for record in pairs():
+        refs = record["reference"]
+        data.append((record["prediction"], refs if isinstance(refs, list) else [refs]))
+    values, total = score(CONFIGS[name], data)
+    if len(sys.argv) > 2:
+        for i in range(len(data)):
+            print(json.dumps({m: values[m][i] for m in values}))
+        return
+    print(f"OPTIONS {name}|{CONFIGS[name]['options']}")
+    for m in values:
+        print(f"A {name}|{m}|{total[m]!r}")
+        sums = [sum((k + 1) * v for k, v in enumerate(values[m][at:at + BLOCK]))
+                for at in range(0, len(data), BLOCK)]
+        print(f"B {name}|{m}|{' '.join('%.13g' % x for x in sums)}")
 
 
 if __name__ == "__main__":
