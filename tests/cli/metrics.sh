@@ -105,7 +105,8 @@ for i in range(0, len(known), 100):
     s = "".join(known[i:i + 100])
     print(json.dumps({"prediction": s.lower().strip(), "reference": s}))
 # What decides about the capital sigma beside it; lines do not see each other.
-beside = [c for c in known if not 0x3400 <= ord(c) < 0xd7b0 and ord(c) < 0x20000 and not c.isspace()]
+beside = [c for c in known if not c.isspace() and ord(c) < 0x20000 and
+          not 0x3400 <= ord(c) < 0xd7b0]
 for i in range(0, len(beside), 200):
     s = "\n".join("a" + c + "\u03a3 " + c + "\u03a3 a\u03a3" + c + "b" for c in beside[i:i + 200])
     print(json.dumps({"prediction": s.lower(), "reference": s}))
