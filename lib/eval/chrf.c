@@ -51,7 +51,7 @@ void ft_chrf_free(ft_chrf **c)
 
 size_t ft_chrf_sums(const ft_chrf_settings *how)
 {
-    return 3 * (how->chars + how->words);
+    return (size_t)3 * (how->chars + how->words);
 }
 
 /* ---- a text as characters and words ---- */
@@ -154,8 +154,8 @@ int ft_chrf_segment(ft_chrf *c, ft_slice hyp, const ft_slice *refs, size_t n_ref
                     double *also, ft_err *e)
 {
     ft_chrf_settings chars_alone = c->how;
-    double best = -1, best_alone = -1, now[FT_CHRF_SUMS_MAX];
-    size_t n = ft_chrf_sums(&c->how), n_alone = 3 * c->how.chars;
+    double best = -1, best_alone = -1, now[FT_CHRF_SUMS_MAX] = {0};
+    size_t n = ft_chrf_sums(&c->how), n_alone = (size_t)3 * c->how.chars;
     chars_alone.words = 0;
     if (c->how.words)
         ft_vocab_reset(c->words);

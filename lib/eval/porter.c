@@ -130,11 +130,10 @@ static void step_1a(word *w)
 static void mend(word *w)
 {
     char last = w->p[w->n - 1];
-    if (ends(w, "at") || ends(w, "bl") || ends(w, "iz"))
-        replace(w, 0, "e");
-    else if (ends_double(w, w->n))
+    int lost_e = ends(w, "at") || ends(w, "bl") || ends(w, "iz");
+    if (!lost_e && ends_double(w, w->n))
         w->n -= last != 'l' && last != 's' && last != 'z';
-    else if (measure(w, w->n) == 1 && ends_cvc(w, w->n))
+    else if (lost_e || (measure(w, w->n) == 1 && ends_cvc(w, w->n)))
         replace(w, 0, "e");
 }
 
