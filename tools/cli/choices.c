@@ -190,7 +190,7 @@ static int add_example(job *j, ft_mp record, pending *x, ft_err *e)
                 return ft_err_set(e, FT_ERR_DATA, "the answer is two of the choices");
             x->answer = x->n;
         }
-        if ((rc = add_choice(j, record, shape, choice, e)) < 0)
+        if (add_choice(j, record, shape, choice, e) < 0)
             return ft_err_wrap(e, "%s[%zu]", j->o->field, x->n);
     }
     return x->answer != SIZE_MAX ? 0
