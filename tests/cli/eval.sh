@@ -39,7 +39,8 @@ def near(a, b, tolerance):
 
 assert {x["id"] for x in scores} == set(examples) and len(scores) == len(examples) == 30
 assert list(alone) == list(examples)
-assert set(result) == {"loss", "perplexity", "bits_per_byte", "tokens", "examples"}
+assert set(result) == {"loss", "perplexity", "bits_per_byte", "byte_perplexity", "word_perplexity",
+                       "tokens", "examples"}
 assert {k: float(v) for k, v in text.items()} == {k: float(v) for k, v in result.items()}
 weight = {x["id"]: examples[x["id"]]["weight"] * x["targets"] for x in scores}
 near(result["loss"], sum(x["loss"] * weight[x["id"]] for x in scores) / sum(weight.values()), 1e-12)
@@ -48,6 +49,9 @@ nll = sum(x["loss"] * x["targets"] for x in scores)
 # The targets are the completion and a special token, which has no bytes.
 size = sum(len(x["completion"].encode()) for x in examples.values())
 near(result["bits_per_byte"], nll / size / math.log(2), 1e-12)
+near(result["byte_perplexity"], math.exp(nll / size), 1e-12)
+words = sum(len(x["completion"].split()) for x in examples.values())
+near(result["word_perplexity"], math.exp(nll / words), 1e-9)
 assert result["tokens"] == sum(x["targets"] for x in scores) and result["examples"] == 30
 for x in scores:
     near(x["loss"], alone[x["id"]]["loss"], 1e-6)

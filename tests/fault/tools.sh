@@ -45,6 +45,8 @@ train-save | packed.ft | ft-train -m toy.gguf --batch 8 --checkpoint out --every
 eval          | packed.ft  | ft-eval -m toy.gguf -a adapter.ft --json
 eval-scores   | packed.ft  | ft-eval -m toy.gguf --json --scores out/scores.jsonl
 shots         | text.ft    | ft-shots --from items.ft -k 2
+eval-metrics  | answers.ft | ft-eval --metrics bleu,rougeLsum,em --json --scores out/scores
+eval-joined   | answers.ft | ft-eval --metrics chrfpp,mcc --references answers.ft --bootstrap 40
 generate      | text.ft    | ft-generate -m toy.gguf --max-tokens 4
 compare       | scores.jsonl | ft-compare - scores2.jsonl
 compare-page  | /dev/null  | ft-compare --json --html out/page.html scores.jsonl scores2.jsonl
@@ -99,6 +101,11 @@ make_inputs() {
     sed 's/\.5/.25/' scores.jsonl >scores2.jsonl
     printf '{"id":%d,"row":%d,"field":"label","given":"l%d","suggested":"new","accept":true}\n' \
         1 1 0 5 5 1 9 9 2 >reviewed.jsonl
+    i=0
+    while [ $i -lt 24 ]; do
+        echo "{\"id\":$i,\"prediction\":\"say $i\",\"reference\":\"say $((i % 7))\"}"
+        i=$((i + 1))
+    done | ft-import -q >answers.ft
     ! command -v ft-tokenize >/dev/null || ft-tokenize -q -m toy.gguf <text.ft >tokens.ft
     ! command -v ft-pack >/dev/null || ft-pack -q -l 256 --long cut <tokens.ft >packed.ft
     ! command -v ft-train >/dev/null ||

@@ -9,39 +9,34 @@
 
 #include <string.h>
 
-enum { CHUNK_TOKENS = 2048 };    /* a chunk has so many tokens, or one longer example */
-
 typedef struct evaluator {
-    const ft_model *m;
-    const ft_lora *l;
-    enum ft_compute compute;
+    cli_nn nn;
     const ft_tokenizer *tok;
     ft_out *scores;
-    ft_nn *nn;
-    size_t capacity;             /* tokens that nn takes */
     ft_batch batch;
     ft_buf ids;                  /* ids of the examples in the batch, as JSON and NUL-terminated */
     size_t first_record;         /* of the batch */
     cli_evaluation *r;
 } evaluator;
 
-/* Makes nn take sequences of T tokens. Streams do not say how long their longest example is. */
-static void make_room(evaluator *v, size_t T)
+/* Streams do not say how long their longest example is. */
+void cli_nn_need(cli_nn *n, size_t T, size_t tokens)
 {
-    ft_nn_limits limits = {.tokens = v->capacity, .compute = v->compute};
-    if (v->nn && T <= v->capacity)
+    ft_nn_limits limits = {.tokens = n->capacity, .compute = n->compute};
+    if (n->nn && tokens <= n->capacity && (T <= n->m->context || T <= n->longest))
         return;
-    if (limits.tokens < CHUNK_TOKENS)
-        limits.tokens = CHUNK_TOKENS;
-    if (limits.tokens < T)
-        limits.tokens = T;
-    v->capacity = limits.tokens;
+    if (limits.tokens < CLI_CHUNK_TOKENS)
+        limits.tokens = CLI_CHUNK_TOKENS;
+    if (limits.tokens < tokens)
+        limits.tokens = tokens;
+    n->capacity = limits.tokens;
     /* A sequence over the context is refused with advice when it comes. */
-    limits.seq_tokens = v->m->context < v->capacity ? v->m->context : v->capacity;
-    if (T > v->m->context)
+    limits.seq_tokens = n->m->context < n->capacity ? n->m->context : n->capacity;
+    if (T > n->m->context)
         limits.seq_tokens = T;
-    ft_nn_free(&v->nn);
-    cli_check(ft_nn_new(&v->nn, v->m, v->l, cli_pool(), &limits, cli_err()));
+    n->longest = limits.seq_tokens;
+    ft_nn_free(&n->nn);
+    cli_check(ft_nn_new(&n->nn, n->m, n->l, cli_pool(), &limits, cli_err()));
 }
 
 static size_t count_targets(const ft_seq *s)
@@ -52,13 +47,25 @@ static size_t count_targets(const ft_seq *s)
     return n;
 }
 
-static uint64_t target_bytes(const evaluator *v, const ft_seq *s)
+/* Adds the bytes that the targets decode to, and the words in them: runs of bytes that are no ASCII
+ * white space; what is no target in between ends a word. */
+static void count_text(evaluator *v, const ft_seq *s)
 {
-    uint64_t n = 0;
-    for (size_t i = 0; i < s->T && v->tok; i++)
-        if (s->target[i] && !ft_tokenizer_is_special(v->tok, s->ids[i]))
-            n += ft_token_bytes(v->tok, s->ids[i]).n;
-    return n;
+    int inside = 0;
+    for (size_t i = 0; i < s->T && v->tok; i++) {
+        ft_slice t;
+        if (!s->target[i] || ft_tokenizer_is_special(v->tok, s->ids[i])) {
+            inside = 0;
+            continue;
+        }
+        t = ft_token_bytes(v->tok, s->ids[i]);
+        v->r->bytes += t.n;
+        for (size_t k = 0; k < t.n; k++) {
+            int white = t.p[k] == ' ' || (t.p[k] >= '\t' && t.p[k] <= '\r');
+            v->r->words += !white && !inside;
+            inside = !white;
+        }
+    }
 }
 
 static void write_score(evaluator *v, const char *id, double nll, size_t targets)
@@ -80,7 +87,7 @@ static void flush_batch(evaluator *v)
 {
     const ft_seq *seqs = ft_batch_seqs(&v->batch);
     const char *id = (const char *)v->ids.p;
-    if (ft_nn_loss(v->nn, seqs, v->batch.n, v->batch.nll, NULL, cli_err()) < 0) {
+    if (ft_nn_loss(v->nn.nn, seqs, v->batch.n, v->batch.nll, NULL, cli_err()) < 0) {
         ft_err_wrap(cli_err(), "%zu examples from record %zu on", v->batch.n, v->first_record);
         cli_fail();
     }
@@ -89,7 +96,7 @@ static void flush_batch(evaluator *v)
         v->r->examples++;
         v->r->tokens += seqs[i].T;
         v->r->targets += targets;
-        v->r->bytes += target_bytes(v, &seqs[i]);
+        count_text(v, &seqs[i]);
         v->r->nll += v->batch.nll[i];
         v->r->weighted += (double)seqs[i].weight * v->batch.nll[i];
         v->r->weight += (double)seqs[i].weight * (double)targets;
@@ -104,14 +111,14 @@ static void flush_batch(evaluator *v)
 
 static int add_segment(evaluator *v, const ft_segment *s, size_t record)
 {
-    int rc = ft_segment_check(s, v->m->V, cli_err());
+    int rc = ft_segment_check(s, v->nn.m->V, cli_err());
     if (rc < 0)
         return rc;
-    if (v->batch.n && v->batch.tokens + s->n_tokens > CHUNK_TOKENS)
+    if (v->batch.n && v->batch.tokens + s->n_tokens > CLI_CHUNK_TOKENS)
         flush_batch(v);
     if (v->batch.n == 0)
         v->first_record = record;
-    make_room(v, s->n_tokens);
+    cli_nn_need(&v->nn, s->n_tokens, s->n_tokens);
     cli_check(ft_batch_add(&v->batch, s, v->r->examples + v->batch.n, cli_err()));
     if (v->scores) {
         ft_json_put(&v->ids, s->id);
@@ -124,7 +131,8 @@ static int add_segment(evaluator *v, const ft_segment *s, size_t record)
 void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, enum ft_compute compute,
                   const ft_tokenizer *tok, ft_out *scores, int allow_leak, cli_evaluation *r)
 {
-    evaluator v = {.m = m, .l = l, .compute = compute, .tok = tok, .scores = scores, .r = r};
+    evaluator v = {.nn = {.m = m, .l = l, .compute = compute}, .tok = tok, .scores = scores,
+                   .r = r};
     ft_mp record;
     *r = (cli_evaluation){0};
     while (cli_next(in, &record)) {
@@ -142,7 +150,7 @@ void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, enum ft_co
     }
     if (v.batch.n)
         flush_batch(&v);
-    ft_nn_free(&v.nn);
+    ft_nn_free(&v.nn.nn);
     ft_batch_free(&v.batch);
     ft_buf_free(&v.ids);
 }

@@ -15,14 +15,30 @@
 typedef struct cli_evaluation {
     uint64_t examples, tokens, targets;  /* tokens: all; targets: those that are scored      */
     uint64_t bytes;            /* that the targets decode to; special tokens count as none     */
+    uint64_t words;            /* in these bytes: runs without ASCII white space               */
     double nll;                /* sum over targets of -log p, nats                             */
     double weighted, weight;   /* sums of w * nll and of w                                     */
 } cli_evaluation;
 
+/* A transformer that grows with what it is to take; all zero but for the first three is one that
+ * takes nothing yet. The caller frees nn. */
+typedef struct cli_nn {
+    const ft_model *m;
+    const ft_lora *l;          /* NULL: the base alone */
+    enum ft_compute compute;
+    ft_nn *nn;
+    size_t capacity;           /* tokens that nn takes       */
+    size_t longest;            /* of them in one sequence    */
+} cli_nn;
+enum { CLI_CHUNK_TOKENS = 2048 };    /* what a call should have, or one longer sequence */
+
+/* Makes n->nn take `tokens` tokens at a time, of which the longest sequence has T. */
+void cli_nn_need(cli_nn *n, size_t T, size_t tokens);
+
 /* Sums over the whole stream `in`, to its verified end. l: NULL for the base alone. tok: NULL:
- * bytes stay 0. scores: NULL, or receives a JSON line {"id", "loss", "targets"} for each example in
- * order: loss is its mean nats a target, null without targets. allow_leak: augmented examples are
- * accepted. */
+ * bytes and words stay 0. scores: NULL, or receives a JSON line {"id", "loss", "targets"} for
+ * each example in order: loss is its mean nats a target, null without targets. allow_leak:
+ * augmented examples are accepted. */
 void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, enum ft_compute compute,
                   const ft_tokenizer *tok, ft_out *scores, int allow_leak, cli_evaluation *r);
 
