@@ -3,21 +3,19 @@
  * many of them.
  *
  *   distinct-n        different n-grams / n-grams (Li et al., "A Diversity-Promoting Objective
- *                     Function for Neural Conversation Models", NAACL 2016). It falls with
- *                     the amount of text, so it is also given as the mean over windows of 10,000
- *                     words,
- *                     which can be compared between sets; n-grams across a window's edge are left
- *                     out.
+ *                     Function for Neural Conversation Models", NAACL 2016). It falls with the
+ *                     amount of text, so it is also given as the mean over windows of 10,000
+ *                     words, which can be compared between sets; n-grams across the edge of a
+ *                     window are left out.
  *   entropy of n      H_n = - sum p log2 p over the n-grams, p = their shares; bits (Shannon 1948).
  *   MATTR             mean over all windows of 500 words in a row of different words / 500
  *                     (Covington and McFall, "Cutting the Gordian Knot: The Moving-Average
- *                     Type-Token
- *                     Ratio", Journal of Quantitative Linguistics 17, 2010); with fewer than 500
- *                     words, different words / words of all.
+ *                     Type-Token Ratio", Journal of Quantitative Linguistics 17, 2010); with
+ *                     fewer than 500 words, different words / words of all.
  *   self-repetition   mean over the texts of ln(1 + sum over its different 4-grams of the other
  *                     texts that have it) (after Salkar et al., "Self-Repetition in Abstractive
- *                     Neural
- *                     Summarizers", AACL 2022, which Shaib et al., arXiv:2403.00553, recommend).
+ *                     Neural Summarizers", AACL 2022, which Shaib et al., arXiv:2403.00553,
+ *                     recommend).
  *
  *     ft_lexical_new(&l, bytes, e);  ft_lexical_add(l, words, n, e) …  ft_lexical_sum(l, &s, e)
  *
