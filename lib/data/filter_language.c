@@ -50,6 +50,7 @@ ft_guess ft_language_guess(ft_language *l, const ft_words *classes, const void *
     const uint8_t *p = text;
     size_t letters = 0, end = 0, limit = n < LOOK_BYTES ? n : LOOK_BYTES;
     int found;
+    char padded[LOOK_BYTES + 16];
     for (size_t len; end < limit; end += len) {      /* ends at a whole character */
         uint32_t c;
         len = ft_char_at(p + end, n - end, &c);
@@ -60,7 +61,10 @@ ft_guess ft_language_guess(ft_language *l, const ft_words *classes, const void *
     }
     if (letters < FT_LANGUAGE_LETTERS_MIN)
         return g;
-    found = textcat_ClassifyFull(l->handle, text, end, l->found);
+    /* The library also looks at what stands behind the text: always the same, then. */
+    memcpy(padded, p, end);
+    memset(padded + end, 0, sizeof padded - end);
+    found = textcat_ClassifyFull(l->handle, padded, end, l->found);
     for (int i = 0; i < found && g.n < 5; i++) {
         const char *name = l->found[i].name;
         size_t k = name ? strcspn(name, "-") : 0;
