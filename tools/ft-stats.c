@@ -10,7 +10,7 @@
 
 static const char *html_path, *against, *uncovered_path, *template_name, *key_name = "all";
 static const char *compute = "auto", *title = "What is in the data";
-static uint64_t sample = 2000, top = 10, length;
+static uint64_t sample = 1000, top = 10, length;
 static const cli_option options[] = {
     {"html", 0, CLI_TEXT, &html_path, "FILE", 0, 0, 0, "also write a page with pictures"},
     {"title", 0, CLI_TEXT, &title, "TEXT", 0, 0, 0, "the page's title"},
@@ -152,7 +152,7 @@ int main(int argc, char **argv)
     if (against)
         stats_items_read(&coverage, against, cli_memory());
     r = (stats_report){.data = stats_data_new(&o), .top = (size_t)top,
-                       .model = eye.model ? cli_model() : NULL};
+                       .model = eye.model};
     read_all(r.data);
     if (sample)
         stats_spread_of(&r.data->sampled, &eye, cli_seed(), &spread);

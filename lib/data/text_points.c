@@ -15,8 +15,19 @@ typedef struct projection {
     const ft_slice *packed;
     size_t n, d;
     const uint32_t *texts;       /* by column: that have it */
+    double sign[256][8];         /* of the bits of a byte   */
     float *out;
 } projection;
+
+/* sum[0..64) += value with the signs of 64 bits; eight at a time, for the compiler's sake. */
+static void add_signs(const projection *p, uint64_t signs, double value, double *sum)
+{
+    for (size_t b = 0; b < 8; b++, sum += 8) {
+        const double *sign = p->sign[signs >> 8 * b & 0xff];
+        for (size_t k = 0; k < 8; k++)
+            sum[k] += sign[k] * value;
+    }
+}
 
 static void project(void *ctx, size_t i, unsigned worker)
 {
@@ -29,11 +40,9 @@ static void project(void *ctx, size_t i, unsigned worker)
     while (ft_ngrams_next(&it, &column, &count)) {
         double value = (1 + log((double)count)) *
                        (1 + log((1 + (double)p->n) / (1 + (double)p->texts[column])));
-        for (size_t j = 0; j < p->d; j += 64) {
-            uint64_t signs = ft_rng_u64(0, FT_RNG_DATA, STEP, column * (p->d / 64) + j / 64);
-            for (size_t k = 0; k < 64; k++)
-                sum[j + k] += signs >> k & 1 ? value : -value;
-        }
+        for (size_t j = 0; j < p->d; j += 64)
+            add_signs(p, ft_rng_u64(0, FT_RNG_DATA, STEP, column * (p->d / 64) + j / 64), value,
+                      sum + j);
     }
     for (size_t j = 0; j < p->d; j++)
         p->out[i * p->d + j] = (float)sum[j];
@@ -44,7 +53,7 @@ int ft_text_points(const ft_slice *packed, size_t n, size_t d, ft_pool *pool, fl
                    ft_err *e)
 {
     uint32_t *texts = ft_new(FT_NGRAM_COLUMNS, sizeof *texts, e);
-    projection p = {packed, n, d, texts, out};
+    projection p = {.packed = packed, .n = n, .d = d, .texts = texts, .out = out};
     if (!texts)
         return FT_ERR_NOMEM;
     if (d > D_MAX || d % 64) {
@@ -57,6 +66,9 @@ int ft_text_points(const ft_slice *packed, size_t n, size_t d, ft_pool *pool, fl
         while (ft_ngrams_next(&it, &column, &count))
             texts[column]++;
     }
+    for (size_t byte = 0; byte < 256; byte++)
+        for (size_t k = 0; k < 8; k++)
+            p.sign[byte][k] = byte >> k & 1 ? 1 : -1;
     ft_pool_run(pool, n, project, &p);
     ft_free(texts);
     return 0;

@@ -1,5 +1,5 @@
-/* stats_digest.h: what ft-stats takes from one row, on any thread: lengths, the words' hashes, tokens,
- * keys, the language. stats_read.c adds it up in the order of the rows.
+/* stats_digest.h: what ft-stats takes from one row, on any thread: lengths, hashes of its words,
+ * tokens, keys, the language. stats_read.c adds it up in the order of the rows.
  */
 #ifndef FT_CLI_STATS_DIGEST_H
 #define FT_CLI_STATS_DIGEST_H

@@ -295,8 +295,8 @@ static void say_how(const stats_report *r, stats_doc *d, size_t dimensions)
 {
     stats_text(d, "points", "points", r->model ? "hidden states" : "n-grams");
     if (r->model)
-        stats_note(d, "points are the means of the model's last hidden states over the first %d "
-                   "tokens, scaled to length 1", STATS_POINT_TOKENS);
+        stats_note(d, "points are the means of the model's last hidden states over the first "
+                   "%zu tokens, scaled to length 1", stats_point_tokens(r->model));
     else
         stats_note(d, "no model was given (-m): points are hashed n-grams by tf-idf in a random "
                    "projection to %zu numbers; they know wording, not meaning", dimensions);
@@ -321,7 +321,7 @@ static void add_spread(const stats_report *r, stats_doc *d)
 
 static void add_coverage(const stats_report *r, stats_doc *d)
 {
-    static const stats_column columns[] = {{"id", NULL, STATS_COUNT},
+    static const stats_column columns[] = {{"item", NULL, STATS_COUNT},
                                            {"distance", "distance", STATS_REAL}};
     const stats_coverage *c = r->coverage;
     ft_buf name = {0};

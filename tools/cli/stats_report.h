@@ -10,7 +10,7 @@ typedef struct stats_report {
     stats_data *data;
     const stats_spread *spread;        /* NULL: not asked for */
     const stats_coverage *coverage;    /* NULL: not asked for */
-    const char *model;                 /* its path, or NULL   */
+    const ft_model *model;             /* or NULL             */
     size_t top;                        /* rows of tables      */
 } stats_report;
 

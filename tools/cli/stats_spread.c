@@ -29,13 +29,12 @@ static void read_call(ft_nn *nn, readings *r, size_t d, float *call, float *x)
     r->ids.n = r->n = 0;
 }
 
-static void add_text(readings *r, ft_encoder *enc, ft_slice text, size_t row)
+static void add_text(readings *r, ft_encoder *enc, ft_slice text, size_t row, size_t most)
 {
     size_t from = r->ids.n, n;
     cli_check(ft_encode(enc, text.p, text.n, FT_ENCODE_PLAIN, &r->ids, cli_err()));
     n = r->ids.n - from;
-    if (n > STATS_POINT_TOKENS)
-        n = STATS_POINT_TOKENS;
+    n = n < most ? n : most;
     r->ids.n = from + n;
     if (n == 0)
         return;                  /* stays 0: nowhere */
@@ -44,10 +43,15 @@ static void add_text(readings *r, ft_encoder *enc, ft_slice text, size_t row)
     r->seqs[r->n++] = (ft_seq){.T = n, .weight = 1, .key = row};
 }
 
+size_t stats_point_tokens(const ft_model *m)
+{
+    return m->context < STATS_POINT_TOKENS ? m->context : STATS_POINT_TOKENS;
+}
+
 static void model_points(const stats_eye *eye, const ft_slice *texts, size_t n, float *x)
 {
     size_t d = eye->model->C;
-    ft_nn_limits limits = {.tokens = FT_EMBED_TOKENS, .seq_tokens = STATS_POINT_TOKENS,
+    ft_nn_limits limits = {.tokens = FT_EMBED_TOKENS, .seq_tokens = stats_point_tokens(eye->model),
                            .targets = 1, .compute = ft_compute_by_name(eye->compute),
                            .whole_last_layer = 1};
     readings *r = ft_new(1, sizeof *r, cli_err());
@@ -59,7 +63,7 @@ static void model_points(const stats_eye *eye, const ft_slice *texts, size_t n, 
     cli_check(ft_encoder_new(&enc, eye->tokenizer, cli_err()));
     cli_check(ft_nn_new(&nn, eye->model, NULL, cli_pool(), &limits, cli_err()));
     for (size_t i = 0; i < n; i++) {
-        add_text(r, enc, texts[i], i);
+        add_text(r, enc, texts[i], i, limits.seq_tokens);
         if (r->n == CALL_TEXTS || (i + 1 == n && r->n))
             read_call(nn, r, d, call, x);
         cli_progress("reading the sample", (double)i, (double)n, "texts");

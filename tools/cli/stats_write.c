@@ -301,7 +301,7 @@ static void page_table(const stats_doc *d, const stats_node *t, ft_buf *out)
 static void page_histogram(const stats_doc *d, const stats_node *h, ft_buf *out)
 {
     const double *edges = d->numbers + h->first_number;
-    cli_chart c = {.title = h->label, .desc = "A histogram; its columns get wider to the right.",
+    cli_chart c = {.title = h->label, .desc = "A histogram: how many rows lie in each range.",
                    .x = h->unit, .y = "rows", .scale = CLI_SCALE_EVEN};
     if (h->rows)
         cli_svg_histogram(out, &c, edges, edges + h->rows + 1, h->rows);
