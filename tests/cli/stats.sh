@@ -16,8 +16,8 @@ holds() { jq -e "$@" >jq.out; }
 /usr/bin/python3 - >data.jsonl <<'END'
 import json, random
 r = random.Random(7)
-words = ("the a of and ship wave harbour sail anchor tide fish salt cloud wing star wind plane moon "
-         "bird sun tree road hill field stone river fox house \u00fcn\u00ef \u65e5\u672c don't x1 "
+words = ("the a of and ship wave harbour sail anchor tide fish salt cloud wing star wind plane "
+         "moon bird sun tree road hill field stone river fox house \u00fcn\u00ef \u65e5\u672c don't x1 "
          "Stra\u00dfe e\u0301t\u00e9 \u041c\u043e\u0441\u043a\u0432\u0430").split()
 def text(n):
     return " ".join(r.choice(words) if r.random() < 0.8 else r.choice(words).upper()
@@ -27,7 +27,8 @@ for i in range(600):
     if kind < 0.5:
         m = [{"role": "system", "content": "Be brief."}] if r.random() < 0.3 else []
         for _ in range(r.randrange(1, 4)):
-            m += [{"role": "user", "content": "tell me " * (r.random() < 0.9) + text(r.randrange(9))},
+            ask = "tell me " * (r.random() < 0.9) + text(r.randrange(9))
+            m += [{"role": "user", "content": ask},
                   {"role": "assistant", "content": text(r.randrange(60))}]
         d["messages"] = m
     elif kind < 0.8:
@@ -108,7 +109,8 @@ for name in same half one; do
     to_stream <$name.jsonl >$name.ft
     ft-stats -q --json $name.ft 2>said | jq .spread >$name.json
 done
-check "50 times one text is 1 by the Vendi score" holds '.vendi | . > 0.9999 and . < 1.0001' same.json
+check "50 times one text is 1 by the Vendi score" holds '.vendi | . > 0.9999 and . < 1.0001' \
+    same.json
 check "and in one of 8 cells" holds '.cells == 8 and .cells_filled == 0.125 and .gini == 0.875' \
     same.json
 check "two texts without a common n-gram are 2" holds '.vendi | . > 1.98 and . < 2.0001' half.json
@@ -142,8 +144,8 @@ ft-stats -q -m "$TOY" -l 60 --json some.ft --against eval.ft >got.json 2>said
 /usr/bin/python3 - <<'END' >want
 import json
 rows = [json.loads(line) for line in open("tokens.jsonl")]
-n = sorted(len(r["ids"]) for r in rows)
-t = sum(sum(r["mask"]) for r in rows)
+n = sorted(len(r["ids"]["$bin"]) // 8 for r in rows)
+t = sum(bin(int(r["mask"]["$bin"] or "0", 16)).count("1") for r in rows)
 print(sum(n), t, sum(x > 60 for x in n), n[0], n[-1], n[(len(n) + 1) // 2 - 1])
 END
 jq -r '[.lengths.tokens, .lengths.target_tokens, .lengths.over_length, (.lengths.percentiles[] |
