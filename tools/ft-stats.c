@@ -165,6 +165,7 @@ int main(int argc, char **argv)
     if (list)
         write_uncovered(list, &coverage, &r.data->prompts);
     cli_result_count("rows", r.data->rows);
+    cli_check(ft_out_flush(cli_stdout(), cli_err()));
     commit(&page);
     commit(&list);
     stats_doc_free(&d);
