@@ -11,6 +11,7 @@
 static const char *html_path, *against, *uncovered_path, *template_name, *key_name = "all";
 static const char *compute = "auto", *title = "What is in the data";
 static uint64_t sample = 1000, top = 10, length;
+static int no_languages;
 static const cli_option options[] = {
     {"html", 0, CLI_TEXT, &html_path, "FILE", 0, 0, 0, "also write a page with pictures"},
     {"title", 0, CLI_TEXT, &title, "TEXT", 0, 0, 0, "the page's title"},
@@ -25,6 +26,8 @@ static const cli_option options[] = {
     {"sample", 0, CLI_COUNT, &sample, "N", 0, 1e7, 0,
      "measure spread and coverage on N rows; 0: not at all"},
     {"top", 0, CLI_COUNT, &top, "N", 1, 10000, 0, "show the N first of long lists"},
+    {"no-languages", 0, CLI_FLAG, &no_languages, NULL, 0, 0, 0,
+     "do not guess languages, which takes long"},
     {"chat-template", 0, CLI_TEXT, &template_name, "NAME", 0, 0, 0,
      "smollm2 or chatml, instead of the model's own"},
     {"compute", 0, CLI_CHOICE, &compute, "f32|bf16|int8|auto", 0, 0, 0,
@@ -129,7 +132,7 @@ int main(int argc, char **argv)
 {
     stats_eye eye = {.compute = compute};
     stats_options o = {.sample = sample};
-    stats_spread spread;
+    stats_spread spread = {0};
     stats_coverage coverage = {0};
     stats_report r = {0};
     stats_doc *d;
@@ -139,6 +142,7 @@ int main(int argc, char **argv)
     eye.compute = compute;
     eye.memory = o.memory = cli_memory();
     o.sample = (size_t)sample;
+    o.no_languages = no_languages;
     o.seed = cli_seed();
     o.prompts = against != NULL;
     o.part = strcmp(key_name, "prompt") == 0     ? FT_PART_PROMPT

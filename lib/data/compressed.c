@@ -72,7 +72,7 @@ static int failed(size_t rc, ft_err *e)
 /* Bytes that the texts, in their present order, compress to. */
 static int measure(const ft_compressed *c, ZSTD_CCtx *z, uint64_t *bytes, ft_err *e)
 {
-    uint8_t trash[4096];
+    uint8_t trash[4096] = {0};
     size_t rc = ZSTD_CCtx_reset(z, ZSTD_reset_session_and_parameters);
     if (!ZSTD_isError(rc))
         rc = ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, LEVEL);

@@ -28,7 +28,8 @@ void stats_workers_new(stats_data *s)
     for (unsigned i = 0; i < ft_pool_threads(cli_pool()); i++) {
         stats_worker *w = &s->workers[i];
         cli_check(ft_words_new(&w->classes, cli_err()));
-        if (!s->no_languages && ft_language_new(&w->language, cli_err()) < 0) {
+        if (!s->o.no_languages && !s->no_languages &&
+            ft_language_new(&w->language, cli_err()) < 0) {
             if (cli_err()->code != FT_ERR_NOINPUT)
                 cli_fail();
             s->no_languages = 1;

@@ -31,6 +31,7 @@ typedef struct stats_options {
     enum ft_part part;                 /* of the sample        */
     size_t sample;                     /* rows to sample       */
     int prompts;                       /* also sample prompts  */
+    int no_languages;                  /* do not guess them    */
     uint64_t seed, memory;
     uint64_t length;                   /* tokens; 0: not given */
 } stats_options;

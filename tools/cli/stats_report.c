@@ -203,7 +203,7 @@ static void add_field(const stats_report *r, stats_doc *d, size_t i, const char 
 {
     const stats_field *f = &r->data->field[i];
     ft_multiset_summary m;
-    if (f->rows == 0 && (i != STATS_LANGUAGE || r->data->rows == 0))
+    if (f->rows == 0 && (i != STATS_LANGUAGE || r->data->rows == 0 || r->data->o.no_languages))
         return;
     if (i == STATS_LANGUAGE && r->data->no_languages) {
         stats_section(d, key, title);

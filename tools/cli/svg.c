@@ -37,7 +37,7 @@ static double px(double v)
 
 static double at(const axis *a, double v)
 {
-    double t = a->log ? log10(v) : v;
+    double t = a->log && v > 0 ? log10(v) : v;
     return a->from + (t - a->low) / (a->high - a->low) * (a->to - a->from);
 }
 
