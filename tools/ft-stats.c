@@ -27,7 +27,7 @@ static const cli_option options[] = {
      "measure spread and coverage on N rows; 0: not at all"},
     {"top", 0, CLI_COUNT, &top, "N", 1, 10000, 0, "show the N first of long lists"},
     {"no-languages", 0, CLI_FLAG, &no_languages, NULL, 0, 0, 0,
-     "do not guess languages, which takes long"},
+     "do not guess languages, which takes most of the time"},
     {"chat-template", 0, CLI_TEXT, &template_name, "NAME", 0, 0, 0,
      "smollm2 or chatml, instead of the model's own"},
     {"compute", 0, CLI_CHOICE, &compute, "f32|bf16|int8|auto", 0, 0, 0,

@@ -17,8 +17,8 @@ holds() { jq -e "$@" >jq.out; }
 import json, random
 r = random.Random(7)
 words = ("the a of and ship wave harbour sail anchor tide fish salt cloud wing star wind plane "
-         "moon bird sun tree road hill field stone river fox house \u00fcn\u00ef \u65e5\u672c don't "
-         "x1 Stra\u00dfe e\u0301t\u00e9 \u041c\u043e\u0441\u043a\u0432\u0430").split()
+         "moon bird sun tree road hill field stone river fox house \u00fcn\u00ef \u65e5\u672c "
+         "don't x1 Stra\u00dfe e\u0301t\u00e9 \u041c\u043e\u0441\u043a\u0432\u0430").split()
 def text(n):
     return " ".join(r.choice(words) if r.random() < 0.8 else r.choice(words).upper()
                     for _ in range(n)) + r.choice([".", " \n", "!", "", "  ? "])
