@@ -116,8 +116,8 @@ check "and in one of 8 cells" holds '.cells == 8 and .cells_filled == 0.125 and 
 check "two texts without a common n-gram are 2" holds '.vendi | . > 1.98 and . < 2.0001' half.json
 check "in two cells of 9" holds '.cells_filled == 2/9 and .inertia < 1e-6' half.json
 check "one text is 1" holds '.vendi == 1 and .cells == 1 and .evenness == 1' one.json
-ft-stats -q --json --seed 1 --sample 100 data.ft 2>said | jq .spread >a
-ft-stats -q --json --seed 2 --sample 100 --threads 4 data.ft 2>said | jq .spread >b
+ft-stats -q --no-languages --json --seed 1 --sample 100 data.ft 2>said | jq .spread >a
+ft-stats -q --no-languages --json --seed 2 --sample 100 --threads 4 data.ft 2>said | jq .spread >b
 check "another seed takes another sample" sh -c '! cmp -s a b'
 check "of as many rows" holds -s 'all(.sample == 100)' a b
 
@@ -127,13 +127,15 @@ jq -c 'select(.prompt and .completion) | {id: ("e" + .id), prompt, completion: "
 echo '{"id":"far","prompt":"<i>quantum chromodynamics of gluons</i>","completion":"x"}' >>eval.jsonl
 echo '{"id":9,"prediction":"p","reference":"r"}' >>eval.jsonl
 to_stream <eval.jsonl >eval.ft
-ft-stats -q --json --against eval.ft --uncovered list data.ft 2>said | jq .coverage >got.json
+ft-stats -q --no-languages --json --against eval.ft --uncovered list data.ft 2>said |
+    jq .coverage >got.json
 check "prompts that are in the data are covered" holds '.items == 21 and .uncovered == 1 and
     .covered_share == 20/21 and .without_prompt == 1' got.json
 check "the other is listed" holds '.uncovered_items[0].item | test("^far  <i>quantum")' got.json
 check "and written, with the nearest" holds -s 'length == 1 and .[0].id == "far" and
     (.[0].nearest | type == "string") and .[0].distance > 0.7' list
-ft-stats -q --json --threads 4 --against eval.ft data.ft 2>said | jq .coverage >more.json
+ft-stats -q --no-languages --json --threads 4 --against eval.ft data.ft 2>said |
+    jq .coverage >more.json
 check_same "coverage with 1 and 4 threads" got.json more.json
 
 # Tokens and points by a model.
@@ -155,7 +157,7 @@ check "points are the model's" holds '.spread.points == "hidden states" and .spr
     .spread.vendi <= .spread.vendi_most and .coverage.items == 21' got.json
 ft-stats -q -m "$TOY" -l 60 --json --threads 1 some.ft --against eval.ft >more.json 2>said
 check_same "with 1 thread, too" got.json more.json
-ft-stats -q -m "$TOY" --json data.ft >more.json 2>said
+ft-stats -q --no-languages -m "$TOY" --json data.ft >more.json 2>said
 check "rows that cannot be trained on are counted" holds \
     '.lengths.untokenised > 0 and (.lengths.notes | any(test("prediction")))' more.json
 
