@@ -16,6 +16,7 @@ static const struct { const char *name, *does; } tools[] = {
     {"filter", "drop, tag or mask examples by rules of quality"},
     {"label", "find wrong labels and bad answers; apply what was accepted"},
     {"split", "training, validation and test parts that share nothing"},
+    {"stats", "what is in a data set, how varied it is, what it covers"},
     {"mix", "several streams by exact shares; balance classes; shuffle"},
     {"augment", "more examples: templates, slots, typing noise, EDA"},
     {"tokenize", "examples -> token ids and targets"},

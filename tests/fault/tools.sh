@@ -29,6 +29,8 @@ filter-tongue | text.ft    | ft-filter --language all --tag
 label         | text.ft    | ft-label --knn --conflicts --suggest out/s.jsonl
 label-scores  | text.ft    | ft-label --scores scores.jsonl --suggest - --outlier 0
 label-apply   | text.ft    | ft-label --apply reviewed.jsonl -o out/text.ft
+stats         | text.ft    | ft-stats --no-languages --json --memory 1M --sample 9
+stats-page | text.ft | ft-stats --no-languages -m toy.gguf --sample 6 --html out/p
 split         | text.ft    | ft-split --group group --to out/a.ft,out/b.ft,out/c.ft --ratio 60,20,20
 split-more | text.ft | ft-split --stratify label --previous text.ft,text.ft --to out/a,out/b -r 6,4
 mix           | text.ft    | ft-mix --ratio 2,1 - text.ft

@@ -6,6 +6,7 @@
 #define TICKS_MAX 24
 #define FONT 12.0                /* pixels; a character of it is about 0.56 wide */
 #define CHAR_WIDTH 6.8
+#define DIGIT_WIDTH 7.8          /* digits and capitals are wider than most */
 #define ROW 24.0                 /* pixels of a chart's row */
 #define LABEL_CHARS 34
 
@@ -36,7 +37,7 @@ static double px(double v)
 
 static double at(const axis *a, double v)
 {
-    double t = a->log ? log10(v) : v;
+    double t = a->log && v > 0 ? log10(v) : v;
     return a->from + (t - a->low) / (a->high - a->low) * (a->to - a->from);
 }
 
@@ -188,17 +189,28 @@ static double number_or_0(double v)
     return isfinite(v) ? v : 0;
 }
 
-/* Characters of a label, cut: what they need in pixels. */
+/* Pixels that a label needs at most; bytes from e3 on begin ideographs and the like, which are as
+ * wide as high. */
+static double label_width(ft_slice label)
+{
+    double width = 0;
+    size_t chars = 0;
+    for (size_t i = 0; i < label.n && chars < LABEL_CHARS; i++) {
+        uint8_t c = label.p[i];
+        if ((c & 0xc0) == 0x80)
+            continue;
+        width += c >= 0xe3 ? FONT : c >= 'a' && c <= 'z' ? CHAR_WIDTH : DIGIT_WIDTH;
+        chars++;
+    }
+    return width;
+}
+
 static double label_room(const cli_bar *bars, size_t n)
 {
-    size_t most = 4;
-    for (size_t i = 0; i < n; i++) {
-        size_t chars = 0;
-        for (size_t k = 0; k < bars[i].label.n; k++)
-            chars += (bars[i].label.p[k] & 0xc0) != 0x80;
-        most = chars > most ? chars : most;
-    }
-    return (double)(most > LABEL_CHARS ? LABEL_CHARS : most) * CHAR_WIDTH + 14;
+    double most = 20;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, label_width(bars[i].label));
+    return most + 14;
 }
 
 static int has_interval(const cli_bar *b)

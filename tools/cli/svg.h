@@ -64,7 +64,7 @@ void cli_svg_intervals(ft_buf *out, const cli_chart *c, const cli_bar *rows, siz
 void cli_svg_histogram(ft_buf *out, const cli_chart *c, const double *edges,
                        const double *counts, size_t n);
 
-/* Lines over a common pair of axes. The y axis begins at 0 when that wastes less than half of it. */
+/* Lines over common axes. The y axis begins at 0 when that wastes less than half of it. */
 void cli_svg_lines(ft_buf *out, const cli_chart *c, const cli_line *lines, size_t n);
 
 /* ---- the page around them ---- */
