@@ -1,7 +1,7 @@
 #include "eval/bleu.h"
 
 #include "base/mem.h"
-#include "eval/ngrams.h"
+#include "eval/exact_grams.h"
 #include "text/points.h"
 
 #include <math.h>
@@ -10,7 +10,7 @@
 struct ft_bleu {
     ft_bleu_settings how;
     ft_vocab *words;
-    ft_ngrams *ngrams;
+    ft_exact_grams *ngrams;
     ft_symbols hyp, ref;
     ft_points points, spaced;
     ft_buf lower, a, b;        /* a text on its way through the tokenizer */
@@ -21,7 +21,7 @@ int ft_bleu_new(ft_bleu **b, const ft_bleu_settings *how, ft_err *e)
     if ((*b = ft_new(1, sizeof **b, e)) == NULL)
         return FT_ERR_NOMEM;
     (*b)->how = *how;
-    if (ft_vocab_new(&(*b)->words, e) < 0 || ft_ngrams_new(&(*b)->ngrams, e) < 0) {
+    if (ft_vocab_new(&(*b)->words, e) < 0 || ft_exact_grams_new(&(*b)->ngrams, e) < 0) {
         ft_bleu_free(b);
         return FT_ERR_NOMEM;
     }
@@ -33,7 +33,7 @@ void ft_bleu_free(ft_bleu **b)
     if (!*b)
         return;
     ft_vocab_free(&(*b)->words);
-    ft_ngrams_free(&(*b)->ngrams);
+    ft_exact_grams_free(&(*b)->ngrams);
     ft_symbols_free(&(*b)->hyp);
     ft_symbols_free(&(*b)->ref);
     ft_points_free(&(*b)->points);
@@ -349,19 +349,19 @@ int ft_bleu_segment(ft_bleu *b, ft_slice hyp, const ft_slice *refs, size_t n_ref
         size_t far, least = distance(closest, b->hyp.n);
         if ((rc = words_of(b, refs[i], &b->ref, e)) < 0)
             return rc;
-        if (i == 0 && (rc = ft_ngrams_reset(b->ngrams, FT_BLEU_ORDER * b->ref.n, e)) < 0)
+        if (i == 0 && (rc = ft_exact_grams_reset(b->ngrams, FT_BLEU_ORDER * b->ref.n, e)) < 0)
             return rc;
         far = distance(b->ref.n, b->hyp.n);
         if (i == 0 || far < least || (far == least && b->ref.n < closest))
             closest = b->ref.n;
-        if ((rc = ft_ngrams_add(b->ngrams, b->ref.s, b->ref.n, FT_BLEU_ORDER, e)) < 0)
+        if ((rc = ft_exact_grams_add(b->ngrams, b->ref.s, b->ref.n, FT_BLEU_ORDER, e)) < 0)
             return rc;
     }
     sums[0] = (double)b->hyp.n;
     sums[1] = (double)closest;
-    ft_ngrams_match(b->ngrams, b->hyp.s, b->hyp.n, FT_BLEU_ORDER, sums + 2);
+    ft_exact_grams_match(b->ngrams, b->hyp.s, b->hyp.n, FT_BLEU_ORDER, sums + 2);
     for (size_t k = 0; k < FT_BLEU_ORDER; k++)
-        sums[2 + FT_BLEU_ORDER + k] = (double)ft_ngrams_in(b->hyp.n, k + 1);
+        sums[2 + FT_BLEU_ORDER + k] = (double)ft_exact_grams_in(b->hyp.n, k + 1);
     return 0;
 }
 

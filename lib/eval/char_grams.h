@@ -1,9 +1,9 @@
 /* char_grams.h: matches of character n-grams of orders 1..6 of two texts, all orders at once,
- * several times faster than by ngrams.h and as exact: the places of both texts are sorted by
+ * several times faster than by exact_grams.h and as exact: the places of both texts are sorted by
  * the six characters that begin there; then equal n-grams stand together, for every order.
  *
  *     if (ft_char_grams_match(g, hyp, n_hyp, ref, n_ref, match, &done, e) < 0) …
- *     if (!done) … the texts have too many different characters: ngrams.h takes any
+ *     if (!done) … the texts have too many different characters: exact_grams.h takes any
  *
  * Time: linear. Memory: 16 bytes a character. Threads: one object each.
  */

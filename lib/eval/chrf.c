@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "eval/char_grams.h"
-#include "eval/ngrams.h"
+#include "eval/exact_grams.h"
 #include "text/points.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@ struct ft_chrf {
     ft_chrf_settings how;
     ft_vocab *words;
     ft_char_grams *chars;
-    ft_ngrams *ngrams, *word_ngrams;   /* of characters where chars does not take them */
+    ft_exact_grams *ngrams, *word_ngrams;   /* of characters where chars does not take them */
     ft_points raw;
     ft_symbols hyp, ref;               /* characters */
     ft_symbols hyp_words, ref_words;
@@ -24,7 +24,7 @@ int ft_chrf_new(ft_chrf **c, const ft_chrf_settings *how, ft_err *e)
         return FT_ERR_NOMEM;
     (*c)->how = *how;
     if (ft_char_grams_new(&(*c)->chars, e) < 0 || ft_vocab_new(&(*c)->words, e) < 0 ||
-        ft_ngrams_new(&(*c)->ngrams, e) < 0 || ft_ngrams_new(&(*c)->word_ngrams, e) < 0) {
+        ft_exact_grams_new(&(*c)->ngrams, e) < 0 || ft_exact_grams_new(&(*c)->word_ngrams, e) < 0) {
         ft_chrf_free(c);
         return FT_ERR_NOMEM;
     }
@@ -37,8 +37,8 @@ void ft_chrf_free(ft_chrf **c)
         return;
     ft_char_grams_free(&(*c)->chars);
     ft_vocab_free(&(*c)->words);
-    ft_ngrams_free(&(*c)->ngrams);
-    ft_ngrams_free(&(*c)->word_ngrams);
+    ft_exact_grams_free(&(*c)->ngrams);
+    ft_exact_grams_free(&(*c)->word_ngrams);
     ft_points_free(&(*c)->raw);
     ft_symbols_free(&(*c)->hyp);
     ft_symbols_free(&(*c)->ref);
@@ -119,21 +119,21 @@ static void put_sums(const ft_symbols *hyp, const ft_symbols *ref, size_t order,
                      const double *match, double *sums)
 {
     for (size_t k = 0; k < order; k++) {
-        size_t in_ref = ft_ngrams_in(ref->n, k + 1);
-        sums[3 * k] = in_ref ? (double)ft_ngrams_in(hyp->n, k + 1) : 0;
+        size_t in_ref = ft_exact_grams_in(ref->n, k + 1);
+        sums[3 * k] = in_ref ? (double)ft_exact_grams_in(hyp->n, k + 1) : 0;
         sums[3 * k + 1] = (double)in_ref;
         sums[3 * k + 2] = match[k];
     }
 }
 
-static int compare(ft_ngrams *g, const ft_symbols *hyp, const ft_symbols *ref, size_t order,
+static int compare(ft_exact_grams *g, const ft_symbols *hyp, const ft_symbols *ref, size_t order,
                    double *sums, ft_err *e)
 {
     double match[FT_NGRAM_ORDER_MAX];
-    if (ft_ngrams_reset(g, order * ref->n / 2, e) < 0 ||
-        ft_ngrams_add(g, ref->s, ref->n, order, e) < 0)
+    if (ft_exact_grams_reset(g, order * ref->n / 2, e) < 0 ||
+        ft_exact_grams_add(g, ref->s, ref->n, order, e) < 0)
         return FT_ERR_NOMEM;
-    ft_ngrams_match(g, hyp->s, hyp->n, order, match);
+    ft_exact_grams_match(g, hyp->s, hyp->n, order, match);
     put_sums(hyp, ref, order, match, sums);
     return 0;
 }

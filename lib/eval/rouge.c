@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "eval/lcs.h"
-#include "eval/ngrams.h"
+#include "eval/exact_grams.h"
 #include "eval/porter.h"
 #include "text/points.h"
 
@@ -18,7 +18,7 @@ struct ft_rouge {
     ft_points points;
     ft_buf word;               /* the one that is being read */
     ft_vocab *vocab;
-    ft_ngrams *ngrams;
+    ft_exact_grams *ngrams;
     ft_lcs *lcs;
     side prediction, ref;
     uint8_t *marked;           /* by place in the reference                            */
@@ -32,7 +32,7 @@ int ft_rouge_new(ft_rouge **r, const ft_rouge_settings *how, ft_err *e)
     if ((*r = ft_new(1, sizeof **r, e)) == NULL)
         return FT_ERR_NOMEM;
     (*r)->how = *how;
-    if (ft_vocab_new(&(*r)->vocab, e) < 0 || ft_ngrams_new(&(*r)->ngrams, e) < 0 ||
+    if (ft_vocab_new(&(*r)->vocab, e) < 0 || ft_exact_grams_new(&(*r)->ngrams, e) < 0 ||
         ft_lcs_new(&(*r)->lcs, e) < 0) {
         ft_rouge_free(r);
         return FT_ERR_NOMEM;
@@ -53,7 +53,7 @@ void ft_rouge_free(ft_rouge **r)
     ft_points_free(&(*r)->points);
     ft_buf_free(&(*r)->word);
     ft_vocab_free(&(*r)->vocab);
-    ft_ngrams_free(&(*r)->ngrams);
+    ft_exact_grams_free(&(*r)->ngrams);
     ft_lcs_free(&(*r)->lcs);
     free_side(&(*r)->prediction);
     free_side(&(*r)->ref);
@@ -265,13 +265,14 @@ static int compare(ft_rouge *r, unsigned types, int first, double f[FT_ROUGE_TYP
     size_t hits;
     double match[2];
     if (types & (1u << FT_ROUGE_1 | 1u << FT_ROUGE_2)) {
-        if (ft_ngrams_reset(r->ngrams, 2 * q->n, e) < 0 ||
-            ft_ngrams_add(r->ngrams, q->s, q->n, 2, e) < 0)
+        if (ft_exact_grams_reset(r->ngrams, 2 * q->n, e) < 0 ||
+            ft_exact_grams_add(r->ngrams, q->s, q->n, 2, e) < 0)
             return FT_ERR_NOMEM;
-        ft_ngrams_match(r->ngrams, p->s, p->n, 2, match);
+        ft_exact_grams_match(r->ngrams, p->s, p->n, 2, match);
         for (size_t k = 0; k < 2; k++)
-            keep_best(&f[FT_ROUGE_1 + k], f_measure((size_t)match[k], ft_ngrams_in(p->n, k + 1),
-                                                    ft_ngrams_in(q->n, k + 1)), first);
+            keep_best(&f[FT_ROUGE_1 + k],
+                      f_measure((size_t)match[k], ft_exact_grams_in(p->n, k + 1),
+                                ft_exact_grams_in(q->n, k + 1)), first);
     }
     if (types & 1u << FT_ROUGE_L) {
         if (ft_lcs_length(r->lcs, q->s, q->n, p->s, p->n, ft_vocab_count(r->vocab), &hits, e) < 0)

@@ -1,7 +1,7 @@
 #include "eval/squad.h"
 
 #include "base/mem.h"
-#include "eval/ngrams.h"
+#include "eval/exact_grams.h"
 #include "text/points.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@ struct ft_squad {
     ft_points points;
     ft_buf prediction, ref;    /* reduced */
     ft_vocab *vocab;
-    ft_ngrams *counts;
+    ft_exact_grams *counts;
     ft_symbols a, b;
 };
 
@@ -18,7 +18,7 @@ int ft_squad_new(ft_squad **s, ft_err *e)
 {
     if ((*s = ft_new(1, sizeof **s, e)) == NULL)
         return FT_ERR_NOMEM;
-    if (ft_vocab_new(&(*s)->vocab, e) < 0 || ft_ngrams_new(&(*s)->counts, e) < 0) {
+    if (ft_vocab_new(&(*s)->vocab, e) < 0 || ft_exact_grams_new(&(*s)->counts, e) < 0) {
         ft_squad_free(s);
         return FT_ERR_NOMEM;
     }
@@ -33,7 +33,7 @@ void ft_squad_free(ft_squad **s)
     ft_buf_free(&(*s)->prediction);
     ft_buf_free(&(*s)->ref);
     ft_vocab_free(&(*s)->vocab);
-    ft_ngrams_free(&(*s)->counts);
+    ft_exact_grams_free(&(*s)->counts);
     ft_symbols_free(&(*s)->a);
     ft_symbols_free(&(*s)->b);
     ft_free(*s);
@@ -127,15 +127,15 @@ static int f1_of(ft_squad *s, int version, double *f1, ft_err *e)
     double same, p, r;
     ft_vocab_reset(s->vocab);
     if (words_of(s, &s->prediction, &s->a, e) < 0 || words_of(s, &s->ref, &s->b, e) < 0 ||
-        ft_ngrams_reset(s->counts, s->b.n, e) < 0 ||
-        ft_ngrams_add(s->counts, s->b.s, s->b.n, 1, e) < 0)
+        ft_exact_grams_reset(s->counts, s->b.n, e) < 0 ||
+        ft_exact_grams_add(s->counts, s->b.s, s->b.n, 1, e) < 0)
         return FT_ERR_NOMEM;
     *f1 = 0;
     if (version == 2 && (s->a.n == 0 || s->b.n == 0)) {
         *f1 = s->a.n == s->b.n;
         return 0;
     }
-    ft_ngrams_match(s->counts, s->a.s, s->a.n, 1, &same);
+    ft_exact_grams_match(s->counts, s->a.s, s->a.n, 1, &same);
     if (!(same > 0))
         return 0;
     p = same / (double)s->a.n;

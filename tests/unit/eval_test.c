@@ -15,7 +15,7 @@
 #include "eval/char_grams.h"
 #include "eval/classify.h"
 #include "eval/lcs.h"
-#include "eval/ngrams.h"
+#include "eval/exact_grams.h"
 #include "eval/porter.h"
 #include "text/points.h"
 
@@ -77,10 +77,10 @@ static double clipped(const uint32_t *s, size_t n, const uint32_t refs[2][80], c
 
 static void matches_equal_brute_force(void **state)
 {
-    ft_ngrams *g = NULL;
+    ft_exact_grams *g = NULL;
     ft_err e = {0};
     (void)state;
-    assert_int_equal(ft_ngrams_new(&g, &e), 0);
+    assert_int_equal(ft_exact_grams_new(&g, &e), 0);
     for (uint32_t round = 0; round < 400; round++) {
         uint32_t s[80], refs[2][80];
         size_t n = draw(round, 0, 80), m[2] = {draw(round, 1, 80), draw(round, 2, 80)};
@@ -91,14 +91,14 @@ static void matches_equal_brute_force(void **state)
             refs[0][i] = draw(round, 100 + i, alphabet);
             refs[1][i] = draw(round, 200 + i, alphabet);
         }
-        assert_int_equal(ft_ngrams_reset(g, round % 3 ? m[0] : 0, &e), 0);
-        assert_int_equal(ft_ngrams_add(g, refs[0], m[0], 6, &e), 0);
-        assert_int_equal(ft_ngrams_add(g, refs[1], m[1], 6, &e), 0);
-        ft_ngrams_match(g, s, n, 6, match);
+        assert_int_equal(ft_exact_grams_reset(g, round % 3 ? m[0] : 0, &e), 0);
+        assert_int_equal(ft_exact_grams_add(g, refs[0], m[0], 6, &e), 0);
+        assert_int_equal(ft_exact_grams_add(g, refs[1], m[1], 6, &e), 0);
+        ft_exact_grams_match(g, s, n, 6, match);
         for (size_t k = 0; k < 6; k++)
             assert_true(fabs(match[k] - clipped(s, n, refs, m, k + 1)) < 1e-9);
     }
-    ft_ngrams_free(&g);
+    ft_exact_grams_free(&g);
 }
 
 static void characters_match_as_ngrams_do(void **state)
@@ -106,12 +106,12 @@ static void characters_match_as_ngrams_do(void **state)
     enum { MOST = 3000 };
     static uint32_t a[MOST], b[MOST];
     ft_char_grams *c = NULL;
-    ft_ngrams *g = NULL;
+    ft_exact_grams *g = NULL;
     ft_err e = {0};
     unsigned taken = 0;
     (void)state;
     assert_int_equal(ft_char_grams_new(&c, &e), 0);
-    assert_int_equal(ft_ngrams_new(&g, &e), 0);
+    assert_int_equal(ft_exact_grams_new(&g, &e), 0);
     for (uint32_t round = 0; round < 300; round++) {
         static const uint32_t alphabets[] = {1, 2, 5, 30, 300, 900, 4000};
         uint32_t alphabet = alphabets[draw(round, 0, 7)];
@@ -128,14 +128,14 @@ static void characters_match_as_ngrams_do(void **state)
         if (!done)
             continue;
         taken++;
-        assert_int_equal(ft_ngrams_reset(g, m, &e), 0);
-        assert_int_equal(ft_ngrams_add(g, b, m, 6, &e), 0);
-        ft_ngrams_match(g, a, n, 6, slow);
+        assert_int_equal(ft_exact_grams_reset(g, m, &e), 0);
+        assert_int_equal(ft_exact_grams_add(g, b, m, 6, &e), 0);
+        ft_exact_grams_match(g, a, n, 6, slow);
         assert_memory_equal(fast, slow, sizeof fast);
     }
     assert_true(taken > 200 && taken < 300);
     ft_char_grams_free(&c);
-    ft_ngrams_free(&g);
+    ft_exact_grams_free(&g);
 }
 
 enum { LONG = 300 };

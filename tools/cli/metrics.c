@@ -7,7 +7,7 @@
 #include "data/json.h"
 #include "eval/bootstrap.h"
 #include "eval/classify.h"
-#include "eval/ngrams.h"
+#include "eval/exact_grams.h"
 #include "tools/cli/each_record.h"
 #include "tools/cli/references.h"
 

@@ -1,4 +1,4 @@
-#include "eval/ngrams.h"
+#include "eval/exact_grams.h"
 
 #include "base/hash.h"
 #include "base/mem.h"
@@ -136,7 +136,7 @@ typedef struct node {
     uint32_t round;            /* which reference, or scored text, `now` is of */
 } node;
 
-struct ft_ngrams {
+struct ft_exact_grams {
     slot *slots;
     size_t n_slots, slots_cap;
     node *nodes;               /* [0] is the root */
@@ -144,18 +144,18 @@ struct ft_ngrams {
     uint32_t round;
 };
 
-int ft_ngrams_new(ft_ngrams **g, ft_err *e)
+int ft_exact_grams_new(ft_exact_grams **g, ft_err *e)
 {
     if ((*g = ft_new(1, sizeof **g, e)) == NULL)
         return FT_ERR_NOMEM;
-    if (ft_ngrams_reset(*g, 0, e) < 0) {
-        ft_ngrams_free(g);
+    if (ft_exact_grams_reset(*g, 0, e) < 0) {
+        ft_exact_grams_free(g);
         return FT_ERR_NOMEM;
     }
     return 0;
 }
 
-static int clear_slots(ft_ngrams *g, size_t n, ft_err *e)
+static int clear_slots(ft_exact_grams *g, size_t n, ft_err *e)
 {
     if (n > g->slots_cap && ft_grow(&g->slots, &g->slots_cap, n, sizeof *g->slots, e) < 0)
         return FT_ERR_NOMEM;
@@ -164,7 +164,7 @@ static int clear_slots(ft_ngrams *g, size_t n, ft_err *e)
     return 0;
 }
 
-int ft_ngrams_reset(ft_ngrams *g, size_t expected, ft_err *e)
+int ft_exact_grams_reset(ft_exact_grams *g, size_t expected, ft_err *e)
 {
     size_t n = FIRST_SLOTS;
     while (n < expected * 2 && n < (1u << 16))
@@ -176,14 +176,14 @@ int ft_ngrams_reset(ft_ngrams *g, size_t expected, ft_err *e)
     return clear_slots(g, n, e);
 }
 
-static size_t home_of(const ft_ngrams *g, uint32_t parent, uint32_t symbol)
+static size_t home_of(const ft_exact_grams *g, uint32_t parent, uint32_t symbol)
 {
     uint64_t h = ((uint64_t)parent << 32 | symbol) * UINT64_C(0x9e3779b97f4a7c15);
     return (size_t)(h >> 32 ^ h >> 50) & (g->n_slots - 1);
 }
 
 /* Returns: the slot of a child, or the free one where it would stand. */
-static slot *find(const ft_ngrams *g, uint32_t parent, uint32_t symbol)
+static slot *find(const ft_exact_grams *g, uint32_t parent, uint32_t symbol)
 {
     size_t at = home_of(g, parent, symbol);
     for (;; at = (at + 1) & (g->n_slots - 1)) {
@@ -193,7 +193,7 @@ static slot *find(const ft_ngrams *g, uint32_t parent, uint32_t symbol)
     }
 }
 
-static int widen(ft_ngrams *g, ft_err *e)
+static int widen(ft_exact_grams *g, ft_err *e)
 {
     size_t old_n = g->n_slots, n = 0;
     slot *old = ft_new(g->n, sizeof *old, e);
@@ -213,7 +213,7 @@ static int widen(ft_ngrams *g, ft_err *e)
 }
 
 /* Gives the child's number; a new one begins with no counts. */
-static int child_of(ft_ngrams *g, uint32_t parent, uint32_t symbol, uint32_t *child, ft_err *e)
+static int child_of(ft_exact_grams *g, uint32_t parent, uint32_t symbol, uint32_t *child, ft_err *e)
 {
     slot *s = find(g, parent, symbol);
     if (s->node) {
@@ -230,7 +230,7 @@ static int child_of(ft_ngrams *g, uint32_t parent, uint32_t symbol, uint32_t *ch
     return 2 * g->n > g->n_slots ? widen(g, e) : 0;
 }
 
-int ft_ngrams_add(ft_ngrams *g, const uint32_t *s, size_t n, size_t order, ft_err *e)
+int ft_exact_grams_add(ft_exact_grams *g, const uint32_t *s, size_t n, size_t order, ft_err *e)
 {
     g->round++;
     for (size_t i = 0; i < n; i++) {
@@ -248,7 +248,8 @@ int ft_ngrams_add(ft_ngrams *g, const uint32_t *s, size_t n, size_t order, ft_er
     return 0;
 }
 
-void ft_ngrams_match(ft_ngrams *g, const uint32_t *s, size_t n, size_t order, double *match)
+void ft_exact_grams_match(ft_exact_grams *g, const uint32_t *s, size_t n, size_t order,
+                          double *match)
 {
     size_t found[FT_NGRAM_ORDER_MAX] = {0};
     g->round++;
@@ -269,7 +270,7 @@ void ft_ngrams_match(ft_ngrams *g, const uint32_t *s, size_t n, size_t order, do
         match[k] = (double)found[k];
 }
 
-void ft_ngrams_free(ft_ngrams **g)
+void ft_exact_grams_free(ft_exact_grams **g)
 {
     if (!*g)
         return;
