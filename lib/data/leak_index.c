@@ -78,7 +78,8 @@ static int add_keys(ft_leak_index *x, const ft_digest *keys, size_t n, ft_err *e
 int ft_leak_index_add(ft_leak_index *x, const ft_word_list *w, const ft_digest *keys,
                       size_t n_keys, ft_err *e)
 {
-    uint64_t bytes = (uint64_t)(x->n + w->n) * WORD_BYTES + (x->n_shorts + n_keys) * sizeof *x->shorts;
+    uint64_t bytes = (uint64_t)(x->n + w->n) * WORD_BYTES +
+                     (x->n_shorts + n_keys) * sizeof *x->shorts;
     int rc;
     if (x->bytes_max && bytes > x->bytes_max)
         return ft_err_set(e, FT_ERR_NOMEM, "the index of evaluation items takes over %llu bytes, "
