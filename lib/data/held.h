@@ -27,8 +27,8 @@ int ft_held_rewind(ft_held *h, ft_err *e) FT_MUST_CHECK;
 /* Gives the next record, valid until the next call. Returns: 1, 0 behind the last, or an error. */
 int ft_held_next(ft_held *h, ft_mp *record, ft_err *e) FT_MUST_CHECK;
 
-/* Where the record given last begins among all that is held, and n bytes from such a place on, which
- * lie in records. Does not move what ft_held_next gives. */
+/* Where the record given last begins among all that is held, and n bytes from such a place on,
+ * which lie in records. Does not move what ft_held_next gives. */
 uint64_t ft_held_place(const ft_held *h);
 int ft_held_read(ft_held *h, uint64_t place, void *p, size_t n, ft_err *e) FT_MUST_CHECK;
 

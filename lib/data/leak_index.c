@@ -7,6 +7,7 @@
 
 #define PLACES_MAX 64          /* of one run in one item */
 #define HITS_MAX (4u << 20)
+#define WORD_BYTES 26          /* a posting, its count, at most 2 of the filter and 4 of starts */
 
 typedef struct posting {
     uint64_t hash;
@@ -30,6 +31,8 @@ struct ft_leak_index {
     uint32_t *seen;            /* examples that have a run, at its first posting      */
     uint64_t *filter;          /* a bit is set for each hash: most words end here     */
     unsigned filter_bits;
+    uint32_t *starts;          /* where postings with these first bits of a hash begin */
+    unsigned starts_bits;
     uint64_t often;
 };
 
@@ -75,7 +78,8 @@ static int add_keys(ft_leak_index *x, const ft_digest *keys, size_t n, ft_err *e
 int ft_leak_index_add(ft_leak_index *x, const ft_word_list *w, const ft_digest *keys,
                       size_t n_keys, ft_err *e)
 {
-    uint64_t bytes = (uint64_t)(x->n + w->n) * 22 + (x->n_shorts + n_keys) * sizeof *x->shorts;
+    uint64_t bytes = (uint64_t)(x->n + w->n) * WORD_BYTES +
+                     (x->n_shorts + n_keys) * sizeof *x->shorts;
     int rc;
     if (x->bytes_max && bytes > x->bytes_max)
         return ft_err_set(e, FT_ERR_NOMEM, "the index of evaluation items takes over %llu bytes, "
@@ -141,6 +145,22 @@ static void drop_repeats(ft_leak_index *x)
     x->n = kept;
 }
 
+/* A table by the first bits of the hash, of half as many slots as postings to as many. */
+static int set_starts(ft_leak_index *x, ft_err *e)
+{
+    size_t slots, at = 0;
+    x->starts_bits = x->filter_bits - 4;
+    slots = (size_t)1 << x->starts_bits;
+    if (!(x->starts = ft_new(slots + 1, sizeof *x->starts, e)))
+        return FT_ERR_NOMEM;
+    for (size_t i = 0; i <= slots; i++) {
+        while (at < x->n && x->posting[at].hash >> (64 - x->starts_bits) < i)
+            at++;
+        x->starts[i] = (uint32_t)at;
+    }
+    return 0;
+}
+
 int ft_leak_index_finish(ft_leak_index *x, ft_err *e)
 {
     if (x->n_shorts)
@@ -159,7 +179,7 @@ int ft_leak_index_finish(ft_leak_index *x, ft_err *e)
         uint64_t bit = x->posting[i].hash >> (64 - x->filter_bits);
         x->filter[bit / 64] |= UINT64_C(1) << bit % 64;
     }
-    return 0;
+    return set_starts(x, e);
 }
 
 uint32_t ft_leak_index_items(const ft_leak_index *x)
@@ -178,9 +198,11 @@ int ft_leak_index_has_short(const ft_leak_index *x)
 static size_t find_run(const ft_leak_index *x, uint64_t hash)
 {
     uint64_t bit = hash >> (64 - x->filter_bits);
-    size_t low = 0, high = x->n;
+    size_t low, high;
     if (!(x->filter[bit / 64] >> bit % 64 & 1))
         return x->n;
+    low = x->starts[hash >> (64 - x->starts_bits)];
+    high = x->starts[(hash >> (64 - x->starts_bits)) + 1];
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         if (x->posting[mid].hash < hash)
@@ -345,6 +367,7 @@ void ft_leak_index_free(ft_leak_index **x)
     ft_free((*x)->item_words);
     ft_free((*x)->seen);
     ft_free((*x)->filter);
+    ft_free((*x)->starts);
     ft_free(*x);
     *x = NULL;
 }

@@ -19,7 +19,7 @@
  * What it does not do: of a run that one item repeats more than 64 times only the first 64 places
  * are known, and of one example at most 4 million hits are looked at.
  *
- * Memory: 20 bytes a word of the items and 1 to 2 bytes for the filter before them.
+ * Memory: 20 bytes a word of the items and 3 to 6 bytes for what finds them quickly.
  * Threads: ft_leak_find may run on many at a time, each with its own scratch, none of the others.
  */
 #ifndef FT_LEAK_INDEX_H

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "data/spool_sort.h"
 
-#define OWN_SLOTS (2u * FT_PASSAGE_BYTES_MAX)
+#define OWN_SLOTS 8192u        /* twice FT_PASSAGE_BYTES_MAX */
 
 #define OWNER_BITS 20          /* of a gram in the table: which of the shown passages has it; the
                                 * others are its hash, which is not 0 */

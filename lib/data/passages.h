@@ -1,6 +1,6 @@
 /* passages.h: which of many repeated passages to show: those that take most bytes, and of variants
- * of one passage only the first. All of them are sorted, on disk if need be (spool_sort.h); the caller
- * fetches the text of one after the other and asks whether it is another one than those shown.
+ * of one passage only the first. All of them are sorted, on disk if need be (spool_sort.h); the
+ * caller fetches the text of one after the other and asks whether it differs from those shown.
  *
  *     ft_passages_add(p, &passage, e)                      for each, by its first place
  *     ft_passages_start(p, e)
@@ -10,12 +10,12 @@
  *     }
  *
  * Order: by (count - 1) * n, falling; then by first place. Two passages are variants when of the
- * different runs of FT_PASSAGE_GRAM bytes in the one that has fewer the other has at least half: then
- * one contains the other, or they overlap for the most part. Of long ones the first
+ * different runs of FT_PASSAGE_GRAM bytes in the one that has fewer the other has at least half:
+ * then one contains the other, or they overlap for the most part. Of long ones the first
  * FT_PASSAGE_BYTES_MAX bytes are looked at.
  *
- * Memory: a quarter of the bound for the sorting, the others for the runs of what is shown, 16 to 48
- * bytes each; and 150 KB.
+ * Memory: a quarter of the bound for the sorting, the others for the runs of what is shown, 16 to
+ * 48 bytes each; and 150 KB.
  */
 #ifndef FT_PASSAGES_H
 #define FT_PASSAGES_H

@@ -18,8 +18,8 @@
  * Equal means equal in two polynomial hashes modulo 2^61 - 1 with different bases, about 120 bits:
  * of unequal runs no pair will agree by chance. Somebody who knows the bases can make one.
  *
- * Memory: the bound and at most 1 MB. On disk: 16 bytes an anchor and 8 for each that repeats; then 24
- * bytes for each run whose anchor repeats, with 16 for each one that is cut and 16 a group.
+ * Memory: the bound and at most 1 MB. On disk: 16 bytes an anchor and 8 for each that repeats; then
+ * 24 bytes for each run whose anchor repeats, with 16 for each one that is cut and 16 a group.
  */
 #ifndef FT_RECURRING_H
 #define FT_RECURRING_H

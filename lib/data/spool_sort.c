@@ -164,7 +164,7 @@ static int fill(ft_spool_sort *s, size_t run, ft_err *e)
 static int open_runs(ft_spool_sort *s, size_t n, ft_err *e)
 {
     int rc = 0;
-    s->room = 2 * s->half / n;
+    s->room = 2 * s->half / (n ? n : 1);
     if (s->room * s->entry_bytes > 1u << 20)
         s->room = (1u << 20) / s->entry_bytes;
     s->n_heap = 0;

@@ -253,11 +253,11 @@ static int flush(normaliser *z, ft_err *e)
 
 /* ---- characters that need no neighbours ---- */
 
-/* A simple character is one that becomes one character, whatever stands around it, or a space. It is
- * not looked at together with what comes before it, as no mark and no vowel or final of Hangul is,
- * which may compose with that; and it is simple only where a simple one follows.
- * simple[c]: what c becomes; 0: it is not simple. Filled by blocks of 256 when one of them comes, by
- * what the whole makes of each; threads that fill one at a time write the same. */
+/* A simple character is one that becomes one character, whatever stands around it, or a space. It
+ * is not looked at together with what comes before it, as no mark and no vowel or final of Hangul
+ * is, which may compose with that; and it is simple only where a simple one follows.
+ * simple[c]: what c becomes; 0: it is not simple. Filled by blocks of 256 when one of them comes,
+ * by what the whole makes of each; threads that fill one at a time write the same. */
 static _Atomic uint16_t simple[0x10000];
 static _Atomic uint8_t is_filled[0x100];
 

@@ -25,8 +25,8 @@ enum {
     FT_IGNORE_USUAL = FT_IGNORE_CASE | FT_IGNORE_SPACE
 };
 
-/* Appends the canonical form of n bytes to out. ASCII goes at over 1 GB/s, characters that are marks
- * or have any behind them much slower than others. */
+/* Appends the canonical form of n bytes to out. ASCII goes at over 1 GB/s, characters that are
+ * marks or have any behind them much slower than others. */
 int ft_normalise(const void *text, size_t n, ft_buf *out, ft_err *e) FT_MUST_CHECK;
 
 /* The same without any of the quicker ways, which are tested against it. */

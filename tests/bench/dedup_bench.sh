@@ -1,8 +1,8 @@
 #!/bin/sh
 # ft-dedup as a whole program (decompress, work, compress) on two threads: equal examples beside a
 # Python set of SHA-256 digests, also of datatrove's simplified form; evaluation items; repeated
-# passages, in memory and on disk; on the licence texts of this machine in pieces of 300 to 3000 bytes,
-# FT_DEDUP_MB MiB of them (64).
+# passages, in memory and on disk; on the licence texts of this machine in pieces of 300 to 3000
+# bytes, FT_DEDUP_MB MiB of them (64).
 set -eu
 . "$FT_ROOT/tests/bench/bench_lib.sh"
 mebibytes=${FT_DEDUP_MB:-64}
@@ -26,8 +26,8 @@ head -n 10000 texts.jsonl | ft-import -q --level 1 >some.ft
 bytes=$(ft-check texts.ft | cut -f 4)
 some=$(ft-check some.ft | cut -f 4)
 
-# rate NAME BYTES COMMAND...: megabytes of records a second, the best of three, and of the processor's
-# time of all threads in the program itself.
+# rate NAME BYTES COMMAND...: megabytes of records a second, the best of three, and of the
+# processor's time of all threads in the program itself.
 rate() {
     name=$1 size=$2
     shift 2

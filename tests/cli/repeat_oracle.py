@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """The oracle of dedup_substring.sh. `make` prints examples as JSON lines, with passages that come
 again: whole, in part, in a row, across characters of several bytes. `cut KEY MIN KEEP HOW` prints
-those of standard input (as ft_decode.py prints them) after every run of MIN bytes was looked up in a
-dictionary of all runs before it; at the end, on standard error, what was counted.
+those of standard input (as ft_decode.py prints them) after every run of MIN bytes was looked up in
+a dictionary of all runs before it; at the end, on standard error, what was counted.
 `top KEY MIN MOST` prints the report of at most so many passages.
 """
 import json

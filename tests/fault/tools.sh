@@ -93,8 +93,8 @@ make_inputs() {
         echo "{\"text\":\"$((i % 850))\"}"
         i=$((i + 1))
     done | ft-import -q >many.ft
-    for i in 1 2; do
-        echo "{\"text\":\"$(seq -s ' ' 1 25000)\",\"id\":$i}"
+    for i in 44000 500; do
+        echo "{\"text\":\"$(seq -s ' ' 1 $i)\"}"
     done | ft-import -q >wide.ft
     echo '{"prompt":"say 3 of 3","completion":"it is"}' | ft-import -q >items.ft
     for i in 1 2 3 4 5 6 7 8 9; do

@@ -224,7 +224,7 @@ static void test_with_field(void **state)
 
 /* ---- leaks ---- */
 
-enum { WORDS_MAX = 50, ITEMS = 60, ROWS = 70 };
+enum { WORDS_MAX = 40, ITEMS = 40, ROWS = 50 };
 
 typedef struct row {
     uint64_t word[WORDS_MAX];
@@ -402,7 +402,7 @@ static void test_bound(void **state)
     row r = make_row(1, 1, NULL);
     ft_word_list w = words_of(&r);
     (void)state;
-    assert_int_equal(ft_leak_index_new(&x, &(ft_leak_rule){2, 2, 2, 1}, 22 * r.n, &e), 0);
+    assert_int_equal(ft_leak_index_new(&x, &(ft_leak_rule){2, 2, 2, 1}, 26 * r.n, &e), 0);
     assert_int_equal(ft_leak_index_add(x, &w, NULL, 0, &e), 0);
     assert_int_equal(ft_leak_index_add(x, &w, NULL, 0, &e), FT_ERR_NOMEM);
     assert_non_null(strstr(e.text, "bound"));

@@ -1,5 +1,5 @@
-/* data_repeats_test.c: repeated passages, in memory and on disk, against a search of every run among
- * all before it; the sorting on disk against an insertion sort by the same rule; which passages are
+/* data_repeats_test.c: repeated passages, in memory and on disk, against a search of every run
+ * among all before it; the sorting on disk against the standard one; which passages are
  * shown against a count of common runs. */
 #include <setjmp.h>
 #include <stdarg.h>

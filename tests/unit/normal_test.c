@@ -146,8 +146,9 @@ static void assert_plain(const uint8_t *text, size_t n)
 /* Any character of the first two planes before and behind what composes, folds or is white. */
 static void quick_ways_are_the_plain_one_s_for_pairs(void **state)
 {
-    static const unsigned beside[] = {'a', 'Z', ' ', 0xe9, 0x3b1, 0x430, 0x4e2d, 0x301, 0x345, 0x327,
-                                      0x3000, 0x1100, 0x1161, 0x11a8, 0xac00, 0x9be, 0x9c7, 0x1b35,
+    static const unsigned beside[] = {'a', 'Z', ' ', 0xe9, 0x3b1, 0x430, 0x4e2d, 0x301, 0x345,
+                                      0x327, 0x3000, 0x1100, 0x1161, 0x11a8, 0xac00, 0x9be, 0x9c7,
+                                      0x1b35,
                                       0xdf, 0x130, 0x1f600, 0xfe0f, 0x2126, 0x1fb3};
     uint8_t text[16];
     (void)state;
@@ -162,8 +163,9 @@ static void quick_ways_are_the_plain_one_s_for_pairs(void **state)
 
 static void quick_ways_are_the_plain_one_s_for_any_bytes(void **state)
 {
-    static const unsigned blocks[] = {0x20, 0x40, 0x60, 0xc0, 0xa0, 0x2c60, 0x300, 0x340, 0x380, 0x400,
-                                      0x900, 0xe00, 0x1100, 0x1160, 0x11a0, 0x1e00, 0x1f00, 0x2000,
+    static const unsigned blocks[] = {0x20, 0x40, 0x60, 0xc0, 0xa0, 0x2c60, 0x300, 0x340, 0x380,
+                                      0x400, 0x900, 0xe00, 0x1100, 0x1160, 0x11a0, 0x1e00, 0x1f00,
+                                      0x2000,
                                       0x3040, 0x4e00, 0xac00, 0xff00, 0x1f600, 0x10400};
     uint8_t text[9000];
     (void)state;

@@ -150,11 +150,12 @@ static ft_slice trim(const uint8_t *p, size_t n)
 static void put_passage(job *j, const ft_repeat *p, const uint8_t *text)
 {
     ft_slice shown = trim(text, p->n < SHOWN_BYTES ? (size_t)p->n : SHOWN_BYTES);
+    uint64_t bytes = (p->count - 1) * p->n;
     ft_buf *b = &j->record;
     ft_buf_clear(b);
     ft_buf_add_fmt(b, "{\"count\":%llu,\"length\":%llu,\"bytes\":%llu,\"text\":",
                    (unsigned long long)p->count, (unsigned long long)p->n,
-                   (unsigned long long)((p->count - 1) * p->n));
+                   (unsigned long long)bytes);
     ft_json_put_string(b, shown.p, shown.n);
     ft_buf_add_str(b, "}\n");
     cli_check(ft_buf_check(b, cli_err()));
