@@ -1,12 +1,14 @@
 #!/bin/sh
-# data_tour.sh [DATA.jsonl]: what each data tool finds in real data, a minute in all. The data are the
-# package descriptions of this machine's Debian (pipelines/apt-data.sh makes them), or your own
-# JSON lines with the fields group and label. Needs build/bin in PATH, and jq.
+# data_tour.sh [DATA.jsonl]: what each data tool finds in real data, a minute in all. The data are
+# the package descriptions of this machine's Debian (pipelines/apt-data.sh makes them), or your
+# own JSON lines with the fields group and label. Needs build/bin in PATH, and jq.
 set -eu
 data=${1:-build/data/apt.jsonl}
-[ -f "$data" ] || { echo "no $data; make it: sh pipelines/apt-data.sh build/data/apt-lists >$data" >&2
-    exit 66; }
-work=$(mktemp -d "${TMPDIR:-/tmp}/tour.XXXXXX")
+[ -f "$data" ] || {
+    echo "no $data; make it: sh pipelines/apt-data.sh build/data/apt-lists >$data" >&2
+    exit 66
+}
+work=$(mktemp -d "${TMPDIR:-/tmp}/tour-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 say() { printf '\n== %s\n' "$1"; }
@@ -34,7 +36,8 @@ ft-filter --explain rules.txt -o good.ft near.ft
 awk 'NR == 1 || ($4 > 0 && NF > 6)' rules.txt | cut -c 1-70 | show 9
 
 say "personal data: e-mail addresses, masked"
-ft-filter -q --only text_empty --pii mask near.ft | ft-export -q | grep -o '.\{30\}<EMAIL>.\{10\}' | show 3
+ft-filter -q --only text_empty --pii mask near.ft | ft-export -q |
+    grep -o '.\{30\}<EMAIL>.\{10\}' | show 3
 
 say "one question, two answers that have little in common: for you to look at"
 ft-label --conflicts --suggest answers.jsonl -o /dev/null good.ft

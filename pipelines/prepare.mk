@@ -65,13 +65,21 @@ $(W)/report.html: $(W)/train.ft $(W)/test.ft
 
 STEPS := imported exact near filtered all train val test
 
-$(W)/report.txt: $(STEPS:%=$(W)/%.ft) $(W)/suggestions.jsonl $(W)/report.html
+# From the trailer of each step's stream: what its tool read, wrote and dropped, by reason.
+define COUNTS
+"\(input_filename | sub(".*/"; "") | sub("[.]json$$"; ""))\t\(.counts.read)\t\(.counts.written)\t" +
+([.counts.dropped | to_entries[] | "\(.value) \(.key)"] | join(", "))
+endef
+export COUNTS
+
+$(W)/counts/%.json: $(W)/%.ft
+	@mkdir -p $(@D)
+	@ft-check --json $< > $@
+
+$(W)/report.txt: $(STEPS:%=$(W)/counts/%.json) $(W)/suggestions.jsonl $(W)/report.html
 	@{ echo "step             read    written  dropped"; \
-	for step in $(STEPS); do \
-	    ft-check --json $(W)/$$step.ft | jq -r --arg step $$step '.counts | \
-	        [$$step, .read, .written, ([.dropped | to_entries[] | "\(.value) \(.key)"] | join(", "))] \
-	        | @tsv'; \
-	done | awk -F '\t' '{ printf "%-10s %10d %10d  %s\n", $$1, $$2, $$3, $$4 }'; \
+	jq -r "$$COUNTS" $(STEPS:%=$(W)/counts/%.json) | \
+	    awk -F '\t' '{ printf "%-10s %10d %10d  %s\n", $$1, $$2, $$3, $$4 }'; \
 	echo; ft-check $(W)/train.ft $(W)/val.ft $(W)/test.ft; \
 	echo; cat $(W)/stats.txt; } > $@
 	@cat $@

@@ -6,7 +6,7 @@
  *     ft_bm25_end(b, e);
  *     n = ft_bm25_nearest(b, words, n_words, scores, 4, best);
  *
- * Words are digests (text/word_list.h makes them). Score of text d for the question q (Robertson and
+ * Words are digests (text/word_list.h makes them). Score of text d for question q (Robertson and
  * Zaragoza 2009, eq. 3.15, with k1 = 1.2, b = 0.75):
  *
  *     sum over words w of q: idf(w) tf (k1 + 1) / (tf + k1 (1 - b + b |d| / mean |d|))
