@@ -1,10 +1,10 @@
 #!/bin/sh
 # Generation beside llama.cpp: one sequence, sixteen at once, and reading a prompt of 512 tokens.
 #   wall: tokens a second by the clock, on all processors
-#   wall: tokens a second by the clock, on all processors
 #   busy: tokens a second of processor time on one thread, for a machine that others use too;
 #         llama.cpp's is the difference between a long and a short run.
 # Sixteen sequences and prompts are ft's products alone (generate_rate.c), without attention.
+set -eu
 # shellcheck disable=SC1091
 . "$FT_ROOT/tests/bench/bench_lib.sh"
 runs=${FT_BENCH_RUNS:-3}
