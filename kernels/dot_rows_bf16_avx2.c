@@ -1,5 +1,5 @@
-/* dot_rows_bf16_avx2.c: as dot_rows_bf16_ref.c. A word of two elements becomes two floats by a shift
- * and a mask; two registers hold the sixteen sums. */
+/* dot_rows_bf16_avx2.c: as dot_rows_bf16_ref.c. A word of two elements becomes two floats by a
+ * shift and a mask; two registers hold the sixteen sums. */
 #include "kernels/kernels_internal.h"
 
 #include <immintrin.h>
