@@ -85,7 +85,7 @@ static void check_kind(const ft_kernels *f, const struct kind *t, size_t m, size
     size_t shift = shifts[(m + n + k / 32) % 4];
     const uint8_t *w = weights(t, n, k, shift);
     float *x = fill(&floats_in, ROWS_X * LDX, shift, k, 2), same[ROWS_X * ROWS_W];
-    uint16_t *xb = area_take(&words_in, ROWS_X * LDX * 2, shift);
+    uint16_t *xb = area_take(&words_in, ROWS_X * LDX * 2, 2 * shift);
     float *y;
     decode(f, t->name, w, decoded, n * k);
     if (t->dot) {
@@ -139,8 +139,8 @@ static void bf16_rows(const ft_kernels *f)
             for (size_t n = 0; n <= ROWS_W; n += m % 2 + 1) {
                 size_t shift = shifts[(m + n + k) % 4];
                 float *x = fill(&floats_in, ROWS_X * LDX, 0, k, 2), same[ROWS_X * ROWS_W], *y;
-                uint16_t *xb = area_take(&words_in, ROWS_X * LDX * 2, shift);
-                uint16_t *w = area_take(&in, n * k * 2, shift);
+                uint16_t *xb = area_take(&words_in, ROWS_X * LDX * 2, 2 * shift);
+                uint16_t *w = area_take(&in, n * k * 2, 2 * shift);
                 for (size_t i = 0; i < n * k; i++)
                     decoded[i] = number(5, i, 3);
                 f->to_bf16(x, xb, ROWS_X * LDX);
