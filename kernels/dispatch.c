@@ -19,6 +19,7 @@ static const ft_kernels ref = {
     .softmax = ft_k_softmax_ref, .softmax_again = ft_k_softmax_again_ref,
     .max = ft_k_max_ref, .sum_exp = ft_k_sum_exp_ref,
     .dot = ft_k_dot_ref, .dot_rows = ft_k_dot_rows_ref,
+    .dot_rows_bf16 = ft_k_dot_rows_bf16_ref, .add_rows = ft_k_add_rows_ref,
     .axpy = ft_k_axpy_ref, .scale = ft_k_scale_ref,
     .sum_squares = ft_k_sum_squares_ref, .adamw = ft_k_adamw_ref,
     .hadamard = ft_k_hadamard_ref,
@@ -56,6 +57,7 @@ static ft_kernels avx2_of(ft_kernels k)
     k.dequant_q6_k = ft_k_dequant_q6_k_avx2;
     k.dequant_nf4 = ft_k_dequant_nf4_avx2;
     k.dot_rows = ft_k_dot_rows_avx2;
+    k.add_rows = ft_k_add_rows_avx2;
     k.swiglu = ft_k_swiglu_avx2;
     k.swiglu_back = ft_k_swiglu_back_avx2;
     k.max = ft_k_max_avx2;
@@ -106,6 +108,22 @@ static ft_kernels avx512_of(ft_kernels k)
     k.dequant_q6_k = ft_k_dequant_q6_k_avx512;
     k.dequant_nf4 = ft_k_dequant_nf4_avx512;
     k.dot_rows = ft_k_dot_rows_avx512;
+    k.dot_rows_bf16 = ft_k_dot_rows_bf16_avx512;
+    k.add_rows = ft_k_add_rows_avx512;
+    k.dot_f16 = ft_k_dot_f16_avx512;
+    k.dot_f16_bf16 = ft_k_dot_f16_bf16_avx512;
+    k.dot_bf16 = ft_k_dot_bf16_avx512;
+    k.dot_bf16_bf16 = ft_k_dot_bf16_bf16_avx512;
+    k.dot_q8_0 = ft_k_dot_q8_0_avx512;
+    k.dot_q8_0_bf16 = ft_k_dot_q8_0_bf16_avx512;
+    k.dot_q4_0 = ft_k_dot_q4_0_avx512;
+    k.dot_q4_0_bf16 = ft_k_dot_q4_0_bf16_avx512;
+    k.dot_q4_1 = ft_k_dot_q4_1_avx512;
+    k.dot_q4_1_bf16 = ft_k_dot_q4_1_bf16_avx512;
+    k.dot_q4_k = ft_k_dot_q4_k_avx512;
+    k.dot_q4_k_bf16 = ft_k_dot_q4_k_bf16_avx512;
+    k.dot_q6_k = ft_k_dot_q6_k_avx512;
+    k.dot_q6_k_bf16 = ft_k_dot_q6_k_bf16_avx512;
     k.swiglu = ft_k_swiglu_avx512;
     k.swiglu_back = ft_k_swiglu_back_avx512;
     k.softmax = ft_k_softmax_avx512;

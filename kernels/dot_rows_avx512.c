@@ -1,3 +1,4 @@
+#include "kernels/fold_avx512.h"
 #include "kernels/kernels_internal.h"
 
 #include <immintrin.h>
@@ -34,11 +35,7 @@ block(const float *x, size_t ldx, const int rows, const float *w, const int cols
         __mmask16 mask = (__mmask16)((1u << (k - at)) - 1);
         STEP(MASKED);
     }
-#pragma GCC unroll 4
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 8
-        for (int j = 0; j < cols; j++)
-            y[(size_t)i * ldy + (size_t)j] = _mm512_reduce_add_ps(sum[i * cols + j]);
+    fold_block(sum, (size_t)rows, (size_t)cols, y, ldy);
 }
 
 /* All rows of w against `rows` rows of x, `cols` at a time. */

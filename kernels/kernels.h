@@ -27,6 +27,12 @@ typedef struct ft_ascii_masks {
     uint64_t quote, wide;      /* apostrophe; 80 and above                                   */
 } ft_ascii_masks;
 
+/* Rows of x (m of them, ldx elements apart) with rows of weights in blocks: y[i*ldy + j]. */
+typedef void ft_dot_blocks(const float *x, size_t ldx, size_t m, const void *w, size_t n, size_t k,
+                           float *y, size_t ldy);
+typedef void ft_dot_blocks_bf16(const uint16_t *x, size_t ldx, size_t m, const void *w, size_t n,
+                                size_t k, float *y, size_t ldy);
+
 typedef struct ft_kernels {
     const char *name;                       /* "ref", "avx2", "avx512" */
 
@@ -84,6 +90,23 @@ typedef struct ft_kernels {
      * n or where it stands. */
     void (*dot_rows)(const float *x, size_t ldx, size_t m, const float *w, size_t n, size_t k,
                      float *y, size_t ldy);
+    /* The same over rows of w that are still in their blocks, one behind the other; k is a multiple
+     * of 32 (of 256 for the K types). The bits are those of dot_rows over the rows that dequant_…
+     * makes of them, so a caller may decode first where many rows of x share the work. NULL in a
+     * family where nothing is gained over that; NULL for all other types. */
+    ft_dot_blocks *dot_f16, *dot_bf16, *dot_q8_0, *dot_q4_0, *dot_q4_1, *dot_q4_k, *dot_q6_k;
+    /* dot_rows with both sides in bf16. Sums are floats: lane l of sixteen adds the products of
+     * elements 32 t + 2 l and 32 t + 2 l + 1 for all t, then lanes are folded as in dot_rows. */
+    void (*dot_rows_bf16)(const uint16_t *x, size_t ldx, size_t m, const uint16_t *w, size_t n,
+                          size_t k, float *y, size_t ldy);
+    /* That over blocks: the bits are those of dot_rows_bf16 over to_bf16 of what is decoded. */
+    ft_dot_blocks_bf16 *dot_f16_bf16, *dot_bf16_bf16, *dot_q8_0_bf16, *dot_q4_0_bf16,
+        *dot_q4_1_bf16, *dot_q4_k_bf16, *dot_q6_k_bf16;
+    /* Attention's sum: y [m x n] += P V; row i of P is k numbers, ldp apart, V k rows of n, which
+     * lie one behind the other. Element by element in the order of k, as axpy would add them: the
+     * same bits. */
+    void (*add_rows)(const float *p, size_t ldp, size_t m, const float *v, size_t k, size_t n,
+                     float *y);
     void (*axpy)(float a, const float *x, float *y, size_t n);     /* y += a * x */
     void (*scale)(float a, float *x, size_t n);                    /* x *= a     */
     double (*sum_squares)(const float *x, size_t n);

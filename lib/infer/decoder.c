@@ -178,7 +178,7 @@ static void products(ft_decoder *d, size_t n, const enum ft_target *targets, con
                      float *const *y)
 {
     ft_product list[3];
-    ft_products run = {list, n, d->chunk, 0, 0, d->scratch};
+    ft_products run = {list, n, d->chunk, 0, 0, d->scratch, FT_PRODUCTS_F32};
     const ft_lora *l = d->lora;
     if (l) {
         run.R = l->cfg.rank;
@@ -187,7 +187,7 @@ static void products(ft_decoder *d, size_t n, const enum ft_target *targets, con
     for (size_t i = 0; i < n; i++) {
         enum ft_target t = targets[i];
         list[i] = (ft_product){&d->m->layers[d->layer].w[t], x, y[i], NULL, NULL,
-                               d->ax + i * CHUNK * run.R};
+                               d->ax + i * CHUNK * run.R, NULL};
         if (l) {
             list[i].a = ft_lora_a(l, l->params, d->layer, t);
             list[i].b = ft_lora_b(l, l->params, d->layer, t);
@@ -247,10 +247,11 @@ static void attend(void *ctx, size_t task, unsigned worker)
     for (size_t h = 0; h < rep; h++) {
         float *p = score + h * seen;
         kernel->softmax(p, 1.0f / sqrtf((float)D), seen);
-        for (size_t t = 0; t < seen; t++) {
-            const float *v = values_of(d, t / FT_CACHE_BLOCK, g) + t % FT_CACHE_BLOCK * D;
-            kernel->axpy(p[t], v, out + h * D, D);
-        }
+    }
+    for (size_t from = 0; from < seen; from += FT_CACHE_BLOCK) {
+        size_t n = seen - from < FT_CACHE_BLOCK ? seen - from : FT_CACHE_BLOCK;
+        kernel->add_rows(score + from, seen, rep, values_of(d, from / FT_CACHE_BLOCK, g), n, D,
+                         out);
     }
 }
 
@@ -299,8 +300,8 @@ static int run_head(ft_decoder *d, ft_err *e)
 {
     const ft_model *m = d->m;
     const ft_kernels *kernel = ft_kernels_get();
-    ft_product head = {&m->head, d->normed, d->logits, NULL, NULL, NULL};
-    ft_products run = {&head, 1, 1, 0, 0, d->scratch};
+    ft_product head = {&m->head, d->normed, d->logits, NULL, NULL, NULL, NULL};
+    ft_products run = {&head, 1, 1, 0, 0, d->scratch, FT_PRODUCTS_F32};
     kernel->rmsnorm(d->x + (d->chunk - 1) * m->C, m->final_norm, m->rms_eps, d->normed, m->C);
     ft_products_run(&run, d->pool);
     for (size_t i = 0; i < m->V; i++)

@@ -3,17 +3,62 @@
 #include "kernels/kernels.h"
 
 /* Rows of a weight matrix in one task: enough work to pay for handing it out, little enough that
- * two threads end together on a small matrix. */
-enum { TASK_ROWS = 32 };
+ * two threads end together on a small matrix. ROUND_ROWS: rows of X that are prepared in one. */
+enum { TASK_ROWS = 32, ROUND_ROWS = 8 };
+
+/* Up to so many rows of X, weights are decoded in registers, anew for each four of them; for more
+ * they are decoded once, into memory. */
+enum { FEW = 4 };
 
 size_t ft_products_scratch(size_t max_cols, size_t max_M)
 {
-    return FT_PRODUCT_ROWS * (max_cols + max_M);
+    return FT_PRODUCT_ROWS * (2 * max_cols + max_M);
 }
 
 static size_t tasks_of(const ft_product *p)
 {
     return (p->w->rows + TASK_ROWS - 1) / TASK_ROWS;
+}
+
+/* ---- a few rows of weights with all rows of X ---- */
+
+/* The kernel that multiplies floats with blocks of this type, or NULL. */
+static ft_dot_blocks *kernel_of(const ft_kernels *k, const ft_weight *w)
+{
+    if (w->cols % 32)
+        return NULL;
+    switch (w->type) {
+    case FT_F16: return k->dot_f16;
+    case FT_BF16: return k->dot_bf16;
+    case FT_Q8_0: return k->dot_q8_0;
+    case FT_Q4_0: return k->dot_q4_0;
+    case FT_Q4_1: return k->dot_q4_1;
+    case FT_Q4_K: return k->dot_q4_k;
+    case FT_Q6_K: return k->dot_q6_k;
+    default: return NULL;
+    }
+}
+
+static ft_dot_blocks_bf16 *kernel_bf16_of(const ft_kernels *k, const ft_weight *w)
+{
+    if (w->cols % 32)
+        return NULL;
+    switch (w->type) {
+    case FT_F16: return k->dot_f16_bf16;
+    case FT_BF16: return k->dot_bf16_bf16;
+    case FT_Q8_0: return k->dot_q8_0_bf16;
+    case FT_Q4_0: return k->dot_q4_0_bf16;
+    case FT_Q4_1: return k->dot_q4_1_bf16;
+    case FT_Q4_K: return k->dot_q4_k_bf16;
+    case FT_Q6_K: return k->dot_q6_k_bf16;
+    default: return NULL;
+    }
+}
+
+static const void *row_at(const ft_weight *w, size_t row)
+{
+    const ft_type_info *t = ft_type_info_of(w->type);
+    return (const uint8_t *)w->data + row * (w->cols / t->block) * t->block_bytes;
 }
 
 /* Rows [row, row + n) of the weights as floats: decoded into tile, or where they lie. */
@@ -26,45 +71,107 @@ static const float *decoded(const ft_weight *w, size_t row, size_t n, float *til
     return tile;
 }
 
-static void rows_of_product(const ft_products *all, const ft_product *p, size_t row, size_t n,
-                            float *scratch)
+/* The same in bf16; tile has room for FT_PRODUCT_ROWS rows of floats and as many of bf16. */
+static const uint16_t *rounded(const ft_weight *w, size_t row, size_t n, float *tile)
+{
+    uint16_t *to = (uint16_t *)(void *)(tile + FT_PRODUCT_ROWS * w->cols);
+    if (w->type == FT_BF16)
+        return (const uint16_t *)w->data + row * w->cols;
+    ft_kernels_get()->to_bf16(decoded(w, row, n, tile), to, n * w->cols);
+    return to;
+}
+
+static void by_tiles(const ft_products *all, const ft_product *p, size_t row, size_t n,
+                     float *tile)
 {
     const ft_kernels *k = ft_kernels_get();
-    float *delta = scratch, *tile = scratch + FT_PRODUCT_ROWS * all->M;
-    const float *w = decoded(p->w, row, n, tile);
+    size_t cols = p->w->cols, rows = p->w->rows;
+    for (size_t i = 0; i < n; i += FT_PRODUCT_ROWS) {
+        size_t some = n - i < FT_PRODUCT_ROWS ? n - i : FT_PRODUCT_ROWS;
+        float *y = p->y + row + i;
+        if (all->compute == FT_PRODUCTS_BF16)
+            k->dot_rows_bf16(p->rounded, cols, all->M, rounded(p->w, row + i, some, tile), some,
+                             cols, y, rows);
+        else
+            k->dot_rows(p->x, cols, all->M, decoded(p->w, row + i, some, tile), some, cols, y,
+                        rows);
+    }
+}
+
+static void multiply(const ft_products *all, const ft_product *p, size_t row, size_t n,
+                     float *tile)
+{
+    const ft_kernels *k = ft_kernels_get();
+    ft_dot_blocks *dot = kernel_of(k, p->w);
+    ft_dot_blocks_bf16 *dot_bf16 = kernel_bf16_of(k, p->w);
+    size_t cols = p->w->cols;
     float *y = p->y + row;
-    k->dot_rows(p->x, p->w->cols, all->M, w, n, p->w->cols, y, p->w->rows);
-    if (!p->a)
-        return;
-    k->dot_rows(p->ax, all->R, all->M, p->b + row * all->R, n, all->R, delta, n);
-    for (size_t i = 0; i < all->M; i++)
-        k->axpy(all->scaling, delta + i * n, y + i * p->w->rows, n);
+    if (all->M > FEW)
+        by_tiles(all, p, row, n, tile);
+    else if (all->compute == FT_PRODUCTS_BF16 && dot_bf16)
+        dot_bf16(p->rounded, cols, all->M, row_at(p->w, row), n, cols, y, p->w->rows);
+    else if (all->compute == FT_PRODUCTS_F32 && dot)
+        dot(p->x, cols, all->M, row_at(p->w, row), n, cols, y, p->w->rows);
+    else
+        by_tiles(all, p, row, n, tile);
+}
+
+static void add_adapter(const ft_products *all, const ft_product *p, size_t row, size_t n,
+                        float *delta)
+{
+    const ft_kernels *k = ft_kernels_get();
+    for (size_t i = 0; i < n; i += FT_PRODUCT_ROWS) {
+        size_t some = n - i < FT_PRODUCT_ROWS ? n - i : FT_PRODUCT_ROWS;
+        k->dot_rows(p->ax, all->R, all->M, p->b + (row + i) * all->R, some, all->R, delta, some);
+        for (size_t m = 0; m < all->M; m++)
+            k->axpy(all->scaling, delta + m * some, p->y + m * p->w->rows + row + i, some);
+    }
 }
 
 static void run_task(void *ctx, size_t task, unsigned worker)
 {
     const ft_products *all = ctx;
     const ft_product *p = all->list;
-    size_t from, to;
+    float *scratch = all->scratch[worker];
+    size_t row, n;
     for (; task >= tasks_of(p); p++)
         task -= tasks_of(p);
-    from = task * TASK_ROWS;
-    to = from + TASK_ROWS < p->w->rows ? from + TASK_ROWS : p->w->rows;
-    for (size_t row = from; row < to; row += FT_PRODUCT_ROWS) {
-        size_t n = to - row < FT_PRODUCT_ROWS ? to - row : FT_PRODUCT_ROWS;
-        rows_of_product(all, p, row, n, all->scratch[worker]);
+    row = task * TASK_ROWS;
+    n = p->w->rows - row < TASK_ROWS ? p->w->rows - row : TASK_ROWS;
+    multiply(all, p, row, n, scratch + FT_PRODUCT_ROWS * all->M);
+    if (p->a)
+        add_adapter(all, p, row, n, scratch);
+}
+
+/* ---- what is made of rows of X before ---- */
+
+static void prepare(void *ctx, size_t task, unsigned worker)
+{
+    const ft_products *all = ctx;
+    const ft_kernels *k = ft_kernels_get();
+    size_t row = task * ROUND_ROWS, n = all->M - row < ROUND_ROWS ? all->M - row : ROUND_ROWS;
+    (void)worker;
+    for (size_t i = 0; i < all->n; i++) {
+        const ft_product *p = &all->list[i];
+        size_t cols = p->w->cols;
+        if (all->compute == FT_PRODUCTS_BF16 && (i == 0 || p->rounded != p[-1].rounded))
+            k->to_bf16(p->x + row * cols, p->rounded + row * cols, n * cols);
+        if (p->a)
+            k->dot_rows(p->x + row * cols, cols, n, p->a, all->R, cols, p->ax + row * all->R,
+                        all->R);
     }
 }
 
 void ft_products_run(const ft_products *all, ft_pool *pool)
 {
-    const ft_kernels *k = ft_kernels_get();
+    void *ctx = (void *)(uintptr_t)all;
     size_t tasks = 0;
+    int before = all->compute == FT_PRODUCTS_BF16;
     for (size_t i = 0; i < all->n; i++) {
-        const ft_product *p = &all->list[i];
-        tasks += tasks_of(p);
-        if (p->a)
-            k->dot_rows(p->x, p->w->cols, all->M, p->a, all->R, p->w->cols, p->ax, all->R);
+        tasks += tasks_of(&all->list[i]);
+        before |= all->list[i].a != NULL;
     }
-    ft_pool_run(pool, tasks, run_task, (void *)(uintptr_t)all);
+    if (before)
+        ft_pool_run(pool, (all->M + ROUND_ROWS - 1) / ROUND_ROWS, prepare, ctx);
+    ft_pool_run(pool, tasks, run_task, ctx);
 }
