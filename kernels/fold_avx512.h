@@ -56,7 +56,7 @@ static inline __m128 fold_4(const __m512 s[4])
     return _mm512_castps512_ps128(_mm512_permutexvar_ps(order, a));
 }
 
-/* y[i * ldy + j] = the sum of s[i * R + j]; R is 8 (for M = 1), 4 or anything less. */
+/* y[i * ldy + j] = the sum of s[i * R + j]; M x R is at most 16, R is 8, 4 or less than 4. */
 static inline __attribute__((always_inline)) void
 fold_block(const __m512 *s, const size_t M, const size_t R, float *y, size_t ldy)
 {
@@ -72,7 +72,19 @@ fold_block(const __m512 *s, const size_t M, const size_t R, float *y, size_t ldy
         _mm_storeu_ps(y + 3 * ldy, _mm512_extractf32x4_ps(v, 3));
         return;
     }
-#pragma GCC unroll 4
+    if (M * R == 16) {
+        float sums[16];
+        __m512 t[16];
+#pragma GCC unroll 16
+        for (size_t i = 0; i < 16; i++)
+            t[i / 4 + i % 4 * 4] = s[i];
+        _mm512_storeu_ps(sums, fold_16(t));
+#pragma GCC unroll 16
+        for (size_t i = 0; i < 16; i++)
+            y[i / R * ldy + i % R] = sums[i];
+        return;
+    }
+#pragma GCC unroll 8
     for (size_t i = 0; i < M; i++) {
         if (R == 8)
             _mm256_storeu_ps(y + i * ldy, fold_8(s + i * R));

@@ -6,9 +6,9 @@
  * two threads end together on a small matrix. ROUND_ROWS: rows of X that are prepared in one. */
 enum { TASK_ROWS = 32, ROUND_ROWS = 8 };
 
-/* Up to so many rows of X, weights are decoded in registers, anew for each four of them; for more
+/* Up to so many rows of X, weights are decoded in registers, anew for each eight of them; for more
  * they are decoded once, into memory. */
-enum { FEW = 4 };
+enum { FEW = 16 };
 
 size_t ft_products_scratch(size_t max_cols, size_t max_M)
 {
