@@ -1,9 +1,9 @@
 /* pass.h: one pass of the model over rows: tokens of any sequences, prompts and answers mixed.
  *
  * Every product is a dot product along K in one order that depends on nothing but K (products.h),
- * attention sums over a sequence's positions in order, adapters are applied beside the base, row by
- * row. So what is computed for a token is the same bits whatever other rows are in the pass, however
- * its sequence was cut into passes, and for any number of threads. Training's forward
+ * attention sums over a sequence's positions in order, adapters are applied beside the base, row
+ * by row. So what is computed for a token is the same bits whatever other rows are in the pass,
+ * however its sequence was cut into passes, and for any number of threads. Training's forward
  * (nn/transformer.h) is another path, through BLAS, and agrees to rounding.
  *
  *     ft_pass_new(&p, model, kv, pool, &(ft_pass_limits){.rows = 64, .wanted = 16, …}, e);

@@ -161,6 +161,18 @@ check "with a number" grep -q 'take [0-9]* MB.*--memory' stderr
 check_status 64 "top-k without a temperature is refused" ft-generate -m "$TOY" --top-k 4 in.ft
 check_status 64 "an empty stop text is refused" ft-generate -m "$TOY" --stop '' in.ft
 check_status 64 "--stream has no file" ft-generate -m "$TOY" --stream -o x in.ft
+PYTHONPATH=$FT_ROOT/tests PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 - "$TOY" <<'END'
+import struct
+import sys
+import gguf_read
+g = gguf_read.Gguf(sys.argv[1])
+weights = g.tensors["output_norm.weight"][2]
+assert g.b.count(weights) == 1
+at = g.b.index(weights) + 20
+open("nan.gguf", "wb").write(g.b[:at] + struct.pack("<f", float("nan")) + g.b[at + 4:])
+END
+check_status 70 "a logit that is no number ends the run" ft-generate -m nan.gguf in.ft
+check "naming its record" grep -q 'record 1: the logit of token 0 after .* is not a number' stderr
 ft-import -q </dev/null | ft-generate -q -m "$TOY" | ft-cat -q >got
 check "an empty stream stays empty" [ ! -s got ]
 finish

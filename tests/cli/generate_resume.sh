@@ -6,7 +6,8 @@ set -eu
 /usr/bin/python3 -c '
 import json
 for i in range(20):
-    print(json.dumps({"id": i, "text": "word " * (400 if i == 7 else 1 + i % 3) + str(i)}))' >in.jsonl
+    words = 400 if i == 7 else 1 + i % 3
+    print(json.dumps({"id": i, "text": "word " * words + str(i)}))' >in.jsonl
 ft-import -q <in.jsonl >in.ft
 with="-n 8 --long drop --temperature 0.9 --seed 3"
 # shellcheck disable=SC2086  # words

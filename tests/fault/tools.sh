@@ -43,8 +43,8 @@ train-save | packed.ft | ft-train -m toy.gguf --batch 8 --checkpoint out --every
 eval          | packed.ft  | ft-eval -m toy.gguf -a adapter.ft --json
 eval-scores   | packed.ft  | ft-eval -m toy.gguf --json --scores out/scores.jsonl
 generate      | text.ft    | ft-generate -m toy.gguf --max-tokens 4
-generate-draw | text.ft    | ft-generate -m toy.gguf -n 3 --batch 5 --temperature 1 --top-p .9 --stop e
-generate-by   | text.ft    | ft-generate -m toy.gguf -n 2 --adapters x=adapter.ft --memory 4M -o out/a
+generate-draw | text.ft    | ft-generate -m toy.gguf -n 3 --batch 5 --temperature 1 --stop e
+generate-by   | text.ft    | ft-generate -m toy.gguf -n 2 --adapters x=adapter.ft -o out/a
 merge         | /dev/null  | ft-merge -m toy.gguf -a adapter.ft --type f16 -o out/merged.gguf
 quant         | /dev/null  | ft-quant -m toy.gguf -t q8_0 -o out/quant.gguf
 quant-nf4     | /dev/null  | ft-quant -m toy.gguf -t nf4 -o out/quant.gguf

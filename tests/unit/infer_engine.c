@@ -7,7 +7,7 @@
 #include "infer/pass.h"
 #include "nn/transformer.h"
 
-enum { TOKENS = 150, TOY_V = 512 };
+enum { TOKENS = 150, TOY_V = 512, ANSWERS = 10 };
 
 static void fill_ids(uint32_t *ids, size_t n, uint32_t V)
 {
@@ -191,6 +191,58 @@ static void test_answers_real(void **state)
     answers("real", 3);
 }
 
+/* Questions to the real model, sixteen at a time, with shared beginnings, against transformers. */
+static void test_answers_together(void **state)
+{
+    enum { MOST = 50, GIVEN = 16 };
+    FILE *f = fopen("tests/golden/answers.txt", "r");
+    ft_model *m = golden_model("real");
+    ft_pool *pool = golden_pool(2);
+    static uint32_t want[MOST][GIVEN];
+    static double gap[MOST][GIVEN];
+    static said got[MOST];
+    ft_engine_options o = greedy(16, 256);
+    ft_engine *g = NULL;
+    size_t cases = 0, n, given;
+    uint32_t prompt[256];
+    ft_err e;
+    (void)state;
+    if (!m)
+        skip();
+    assert_non_null(f);
+    OK(ft_engine_new(&g, m, pool, &o, 256, &e));
+    while (fscanf(f, " answer %zu %zu", &n, &given) == 2) {
+        ft_request r = {prompt, n, NULL, 0, GIVEN, &got[cases]};
+        int rc;
+        assert_true(cases < MOST && n <= 256 && given == GIVEN);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(fscanf(f, "%u", &prompt[i]), 1);
+        for (size_t i = 0; i < GIVEN; i++)
+            assert_int_equal(fscanf(f, "%u", &want[cases][i]), 1);
+        for (size_t i = 0; i < GIVEN; i++)
+            assert_int_equal(fscanf(f, "%lf", &gap[cases][i]), 1);
+        while ((rc = ft_engine_add(g, &r, &e)) == 0)
+            OK(ft_engine_step(g, NULL, &e));
+        assert_int_equal(rc, 1);
+        cases++;
+    }
+    assert_true(feof(f) && cases >= ANSWERS);
+    while (ft_engine_active(g))
+        OK(ft_engine_step(g, NULL, &e));
+    for (size_t c = 0; c < cases; c++) {
+        assert_int_equal(got[c].n, GIVEN);
+        for (size_t i = 0; i < GIVEN; i++) {
+            if (gap[c][i] < 1e-3 && want[c][i] != got[c].ids[i])
+                break;
+            assert_int_equal(want[c][i], got[c].ids[i]);
+        }
+    }
+    fclose(f);
+    ft_engine_free(&g);
+    ft_pool_free(&pool);
+    ft_model_free(&m);
+}
+
 /* The training path goes through BLAS: another order of the sums, the same mathematics. */
 static void test_agrees_with_training(void **state)
 {
@@ -256,7 +308,7 @@ typedef struct crowd {
     said alone[MANY], together[MANY];
 } crowd;
 
-/* Prompts that begin alike for many lengths, at and around the edges of blocks; of three adapters. */
+/* Prompts that begin alike for many lengths, at and around the edges of blocks; two adapters. */
 static void make_crowd(crowd *c, const ft_lora *a, const ft_lora *b)
 {
     static const size_t alike[] = {0, 1, 15, 40, 63, 64, 65, 90, 127, 128, 129};
@@ -503,7 +555,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_bits_toy),   cmocka_unit_test(test_same_bits_toy_lora),
         cmocka_unit_test(test_same_bits_real),  cmocka_unit_test(test_answers_toy),
-        cmocka_unit_test(test_answers_real),    cmocka_unit_test(test_agrees_with_training),
+        cmocka_unit_test(test_answers_real),    cmocka_unit_test(test_answers_together),
+        cmocka_unit_test(test_agrees_with_training),
         cmocka_unit_test(test_stops),           cmocka_unit_test(test_together),
         cmocka_unit_test(test_together_drawn),  cmocka_unit_test(test_together_bf16),
         cmocka_unit_test(test_shares_once),     cmocka_unit_test(test_refuses),

@@ -168,8 +168,9 @@ static void test_statistics(void **state)
     assert_true(chi_square(0, 1, 1) < 93.2);
     assert_true(chi_square(1, 0, 2) < 93.2);
     assert_true(chi_square(0x100000001, 0, 3) < 93.2);
-    assert_true(chi_square((size_t)1 << 32, 0, 4) < 93.2);   /* keys that differ in their upper half */
-    assert_true(chi_square(0, 0, 5) > 1000);                 /* and what no chance looks like */
+    /* Keys that differ in their upper half; and what no chance looks like. */
+    assert_true(chi_square((size_t)1 << 32, 0, 4) < 93.2);
+    assert_true(chi_square(0, 0, 5) > 1000);
 }
 
 static void test_not_finite(void **state)

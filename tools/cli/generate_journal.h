@@ -7,7 +7,7 @@
  * power line leaves it, ends the journal; it and what follows is cut off.
  *
  *     j = cli_journal_open(path, &settings);
- *     for each record: if (!cli_journal_find(j, number, &digest, &a)) { …; cli_journal_add(j, …); }
+ *     for each record: if (!cli_journal_find(j, number, &digest, &a)) cli_journal_add(j, &new);
  *     cli_journal_close(&j);
  *
  * All of it ends in cli_fail when it fails.
