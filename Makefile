@@ -106,7 +106,8 @@ asan:
 	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined' tests $(MODEL)
 	@FT_MODEL=$(MODEL) FT_ASAN=1 sh tests/run.sh build/asan
 
-bench: all $(B)/tests/bench/ft_logits $(B)/tests/bench/ft_embeds $(B)/tests/bench/limit $(MODEL)
+bench: all $(B)/tests/bench/ft_logits $(B)/tests/bench/ft_embeds $(B)/tests/bench/generate_rate \
+    $(B)/tests/bench/limit $(MODEL)
 	sh pipelines/deps.sh bench
 	@FT_MODEL=$(MODEL) sh tests/bench/run_bench.sh $(B)
 

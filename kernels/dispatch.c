@@ -57,6 +57,7 @@ static ft_kernels avx2_of(ft_kernels k)
     k.dequant_q6_k = ft_k_dequant_q6_k_avx2;
     k.dequant_nf4 = ft_k_dequant_nf4_avx2;
     k.dot_rows = ft_k_dot_rows_avx2;
+    k.dot_rows_bf16 = ft_k_dot_rows_bf16_avx2;
     k.add_rows = ft_k_add_rows_avx2;
     k.swiglu = ft_k_swiglu_avx2;
     k.swiglu_back = ft_k_swiglu_back_avx2;

@@ -81,6 +81,7 @@ FT_K(dot_q4_k_bf16, avx512);
 FT_K(dot_q6_k, avx512);
 FT_K(dot_q6_k_bf16, avx512);
 FT_K(dot_rows_bf16, ref);
+FT_K(dot_rows_bf16, avx2);
 FT_K(dot_rows_bf16, avx512);
 FT_K(add_rows, ref);
 FT_K(add_rows, avx2);

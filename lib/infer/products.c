@@ -102,16 +102,15 @@ static void multiply(const ft_products *all, const ft_product *p, size_t row, si
                      float *tile)
 {
     const ft_kernels *k = ft_kernels_get();
-    ft_dot_blocks *dot = kernel_of(k, p->w);
-    ft_dot_blocks_bf16 *dot_bf16 = kernel_bf16_of(k, p->w);
+    int few = all->M <= FEW, bf16 = all->compute == FT_PRODUCTS_BF16;
+    ft_dot_blocks *dot = few && !bf16 ? kernel_of(k, p->w) : NULL;
+    ft_dot_blocks_bf16 *dot_bf16 = few && bf16 ? kernel_bf16_of(k, p->w) : NULL;
     size_t cols = p->w->cols;
     float *y = p->y + row;
-    if (all->M > FEW)
-        by_tiles(all, p, row, n, tile);
-    else if (all->compute == FT_PRODUCTS_BF16 && dot_bf16)
-        dot_bf16(p->rounded, cols, all->M, row_at(p->w, row), n, cols, y, p->w->rows);
-    else if (all->compute == FT_PRODUCTS_F32 && dot)
+    if (dot)
         dot(p->x, cols, all->M, row_at(p->w, row), n, cols, y, p->w->rows);
+    else if (dot_bf16)
+        dot_bf16(p->rounded, cols, all->M, row_at(p->w, row), n, cols, y, p->w->rows);
     else
         by_tiles(all, p, row, n, tile);
 }
