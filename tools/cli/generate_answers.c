@@ -99,7 +99,8 @@ static void put_out_ready(cli_answers *a)
         free_waiting(a->waiting[n]);
     }
     a->n_waiting -= n;
-    memmove(a->waiting, a->waiting + n, a->n_waiting * sizeof(cli_waiting *));
+    if (n > 0)
+        memmove(a->waiting, a->waiting + n, a->n_waiting * sizeof(cli_waiting *));
 }
 
 static double now(void)
