@@ -1,10 +1,11 @@
-"""make_answers.py: writes answers.txt, what transformers answers in fp32 to fifty questions.
+"""make_answers.py: writes answers.txt, what transformers answers in fp32 to questions.
 
     python3 make_answers.py SmolLM2-135M-Instruct.Q4_1.gguf > answers.txt
 
 Made with torch 2.15.0, transformers 5.23.0, gguf 0.19.0 and tokenizers. The weights are those of the
 file, dequantised. Lines, as in generate.txt:
     answer N_PROMPT N_ANSWER prompt-ids... answer-ids... gaps...
+The file holds the first 31 of the fifty that this makes.
 Answers are greedy and go on behind the end of a turn; a gap is the distance of the two best logits.
 """
 import sys
