@@ -1,5 +1,5 @@
 /* products.h: Y = X W' for a few rows of X, with the low-rank term of an adapter, spread over a
- * pool. Part of the decoder.
+ * pool. Part of pass.h.
  *
  *     ft_product p = {&layer->w[FT_O], x, y, NULL, NULL, NULL, NULL};
  *     ft_products run = {&p, 1, M, 0, 0, scratch, FT_PRODUCTS_F32};

@@ -1,6 +1,6 @@
 /* generate_rate: how fast a model generates.
  *
- *     generate_rate MODEL.gguf THREADS decode TOKENS [PROMPT]     one sequence by the decoder
+ *     generate_rate MODEL.gguf THREADS decode TOKENS [PROMPT]     one sequence
  *     generate_rate MODEL.gguf THREADS f32|bf16 M [STEPS]         the products of M sequences
  *
  * decode: PROMPT tokens (8) are read, then TOKENS are generated. f32, bf16: all products of the
@@ -9,7 +9,8 @@
  * processor time of all threads. GB/s is what the weights take when each step reads them once. */
 #define _POSIX_C_SOURCE 200809L
 #include "base/mem.h"
-#include "infer/decoder.h"
+#include "infer/kv.h"
+#include "infer/pass.h"
 #include "infer/products.h"
 #include "kernels/kernels.h"
 
@@ -41,23 +42,50 @@ static void *take(size_t n)
     return p;
 }
 
+enum { CHUNK = 64 };
+
+/* Reads n tokens from position `at` on. Returns: the likeliest next one. */
+static uint32_t feed(ft_pass *p, const ft_model *m, const uint32_t *blocks, size_t at,
+                     const uint32_t *ids, size_t n)
+{
+    ft_row rows[CHUNK];
+    const float *logits;
+    uint32_t best = 0;
+    ft_err e;
+    for (size_t done = 0, now_n; done < n; done += now_n) {
+        now_n = n - done < CHUNK ? n - done : CHUNK;
+        for (size_t i = 0; i < now_n; i++)
+            rows[i] = (ft_row){ids[done + i], done + i + 1 == n, at + done + i, blocks, NULL};
+        must(ft_pass_run(p, rows, now_n, 0, &e), &e);
+    }
+    logits = ft_pass_logits(p, 0);
+    for (uint32_t i = 1; i < m->V; i++)
+        if (logits[i] > logits[best])
+            best = i;
+    return best;
+}
+
 static double decode(const ft_model *m, ft_pool *pool, size_t tokens, size_t prompt, double *read)
 {
+    size_t n_blocks = (prompt + tokens) / FT_KV_BLOCK + 1;
     uint32_t *ids = take((prompt + 1) * sizeof *ids), id;
-    ft_decoder *d;
+    uint32_t *blocks = take(n_blocks * sizeof *blocks);
+    ft_pass *p;
+    ft_kv *kv;
     ft_err e;
     double start;
     for (size_t i = 0; i < prompt; i++)
         ids[i] = (uint32_t)(i * 7919 + 13) % (uint32_t)m->V;
-    must(ft_decoder_new(&d, m, NULL, pool, prompt + tokens, &e), &e);
+    must(ft_kv_new(&kv, m, n_blocks, &e), &e);
+    for (size_t i = 0; i < n_blocks; i++)
+        must(ft_kv_take(kv, &blocks[i], &e), &e);
+    must(ft_pass_new(&p, m, kv, pool, &(ft_pass_limits){CHUNK, 1, prompt + tokens, 0}, &e), &e);
     start = now();
-    must(ft_decoder_feed(d, ids, prompt, &e), &e);
+    id = feed(p, m, blocks, 0, ids, prompt);
     *read = (double)prompt / (now() - start);
     start = now();
-    for (size_t i = 0; i < tokens; i++) {
-        id = ft_decoder_best(d);
-        must(ft_decoder_feed(d, &id, 1, &e), &e);
-    }
+    for (size_t i = 0; i < tokens; i++)
+        id = feed(p, m, blocks, prompt + i, &id, 1);
     return (double)tokens / (now() - start);
 }
 

@@ -52,6 +52,8 @@ eval-joined   | answers.ft | ft-eval --metrics chrfpp,mcc --references answers.f
 generate      | text.ft    | ft-generate -m toy.gguf --max-tokens 4
 compare       | scores.jsonl | ft-compare - scores2.jsonl
 compare-page  | /dev/null  | ft-compare --json --html out/page.html scores.jsonl scores2.jsonl
+generate-draw | text.ft    | ft-generate -m toy.gguf -n 3 --batch 5 --temperature 1 --stop e
+generate-by   | text.ft    | ft-generate -m toy.gguf -n 2 --adapters x=adapter.ft -o out/a
 merge         | /dev/null  | ft-merge -m toy.gguf -a adapter.ft --type f16 -o out/merged.gguf
 quant         | /dev/null  | ft-quant -m toy.gguf -t q8_0 -o out/quant.gguf
 quant-nf4     | /dev/null  | ft-quant -m toy.gguf -t nf4 -o out/quant.gguf

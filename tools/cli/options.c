@@ -142,8 +142,8 @@ static const char *parse_choice(const cli_option *o, const char *text)
     cli_usage_error("--%s: '%s' is not one of %s", o->name, text, o->metavar);
 }
 
-/* Lists live as long as the program. */
-static void add_to_list(const char **list, const char *text)
+/* Lists live as long as the program. again: the list is one of ours. */
+static void add_to_list(const char **list, const char *text, int again)
 {
     ft_buf b = {0};
     if (*list) {
@@ -152,6 +152,8 @@ static void add_to_list(const char **list, const char *text)
     }
     ft_buf_add(&b, text, strlen(text) + 1);
     cli_check(ft_buf_check(&b, cli_err()));
+    if (again)
+        ft_free((void *)(uintptr_t)*list);
     *list = (const char *)b.p;
 }
 
@@ -164,7 +166,7 @@ static void set_value(const cli_option *o, const char *text)
     case CLI_TEXT: *(const char **)o->value = text; break;
     case CLI_SIZE: *(uint64_t *)o->value = parse_size(o, text); break;
     case CLI_CHOICE: *(const char **)o->value = parse_choice(o, text); break;
-    case CLI_LIST: add_to_list(o->value, text); break;
+    case CLI_LIST: add_to_list(o->value, text, cli_given(o->name)); break;
     }
     if (!cli_given(o->name) && n_given < MAX_GIVEN)
         given[n_given++] = o;
