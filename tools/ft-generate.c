@@ -13,7 +13,7 @@
 static uint64_t max_tokens = 256, batch = 16, top_k, repetition_window;
 static double temperature, top_p = 1, min_p, repetition_penalty = 1;
 static const char *prompt_text, *template_name, *stop_list, *adapter_list, *journal_path;
-static const char *when_long = "error", *compute = "auto";
+static const char *when_long = "error", *compute = "f32";
 static int text_wanted, stream_wanted, no_share;
 
 static const cli_option options[] = {
@@ -154,7 +154,7 @@ static void open_streams(session *s)
     if (s->in)
         cli_check(ft_writer_derive(s->out, s->in, cli_err()));
     for (size_t i = 0; i < s->adapters.n; i++)
-        cli_check(ft_writer_derive(s->out, s->adapters.list[i].reader, cli_err()));
+        cli_check(ft_writer_derive_apart(s->out, s->adapters.list[i].reader, cli_err()));
     cli_check(ft_writer_derive_file(s->out, "model", &s->model->digest, cli_err()));
 }
 

@@ -78,10 +78,10 @@ static int is_ascii_word(const ft_buf *w)
 static int end_word(ft_rouge *r, side *s, ft_err *e)
 {
     uint32_t number;
-    if (r->word.n == 0)
-        return 0;
     if (ft_buf_check(&r->word, e) < 0)
         return FT_ERR_NOMEM;
+    if (r->word.n == 0)
+        return 0;
     if (r->how.stem && r->word.n > 3 && (!r->how.unicode || is_ascii_word(&r->word)))
         r->word.n = ft_porter_stem((char *)r->word.p, r->word.n);
     if (ft_vocab_number(r->vocab, r->word.p, r->word.n, &number, e) < 0)

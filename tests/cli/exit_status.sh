@@ -35,8 +35,11 @@ while read -r line; do
     shift 2
     fresh_out
     if [ "$input" != /dev/null ]; then
-        check_status 66 "$name -i missing" "$@" -i no/such/file </dev/null
-        check "$name names the missing file" grep -q no/such/file stderr
+        case " $* " in *' - '*) by_name= ;; *) by_name=1 ;; esac
+        if [ "$by_name" ] && "$1" --help | grep -q -- --input; then
+            check_status 66 "$name -i missing" "$@" -i no/such/file </dev/null
+            check "$name names the missing file" grep -q no/such/file stderr
+        fi
         case $input in
             *.ft)
                 check_status 65 "$name of an empty input" "$@" </dev/null

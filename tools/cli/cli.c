@@ -127,6 +127,9 @@ ft_err *cli_err(void)
 void cli_fail(void)
 {
     cli_progress_clear();
+    if (cli.warnings.n)
+        fprintf(stderr, "%s: warnings: %.*s\n", cli.tool->name, (int)cli.warnings.n,
+                (const char *)cli.warnings.p);
     fprintf(stderr, "%s: %s\n", cli.tool->name, cli.err.text);
     ft_io_remove_temporaries();
     exit(ft_err_exit_status(cli.err.code ? cli.err.code : FT_ERR_INTERNAL));

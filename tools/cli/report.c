@@ -27,18 +27,26 @@ static void say(const char *kind, const char *fmt, va_list ap)
     fputc('\n', stderr);
 }
 
+/* With --json a warning waits for the last line, so that standard error is one object. */
 void cli_warn(const char *fmt, ...)
 {
+    char text[1024];
     va_list ap;
     va_start(ap, fmt);
-    say("warning: ", fmt, ap);
+    if (cli.json) {
+        vsnprintf(text, sizeof text, fmt, ap);
+        ft_buf_add_str(&cli.warnings, cli.warnings.n ? "," : "");
+        ft_json_put_string(&cli.warnings, text, strlen(text));
+    } else {
+        say("warning: ", fmt, ap);
+    }
     va_end(ap);
 }
 
 void cli_note(const char *fmt, ...)
 {
     va_list ap;
-    if (cli.quiet)
+    if (cli.quiet || cli.json)
         return;
     va_start(ap, fmt);
     say("", fmt, ap);
@@ -159,7 +167,7 @@ static void last_line(void)
     double seconds = cli_now() - cli.started;
     if (cli.quiet && !cli.json)
         return;
-    if (!cli.has_counts && cli.results_text.n == 0)
+    if (!cli.has_counts && cli.results_text.n == 0 && cli.warnings.n == 0)
         return;
     if (cli.json) {
         ft_buf_add_str(&b, "{\"tool\":");
@@ -167,6 +175,9 @@ static void last_line(void)
         if (cli.has_counts)
             put_counts_json(&b);
         ft_buf_add(&b, cli.results_json.p, cli.results_json.n);
+        if (cli.warnings.n)
+            ft_buf_add_fmt(&b, ",\"warnings\":[%.*s]", (int)cli.warnings.n,
+                           (const char *)cli.warnings.p);
         ft_buf_add_fmt(&b, ",\"seconds\":%.3f}\n", seconds);
     } else {
         if (cli.has_counts)
@@ -194,6 +205,7 @@ int cli_end(void)
     ft_buf_free(&cli.options);
     ft_buf_free(&cli.results_text);
     ft_buf_free(&cli.results_json);
+    ft_buf_free(&cli.warnings);
     ft_free(cli.args);
     return 0;
 }
