@@ -123,7 +123,7 @@ static void read_pool(job *j)
 
 /* ---- one question ---- */
 
-/* The shots' numbers, the nearest last, so that it stands beside the question. Returns: how many. */
+/* The shots' numbers, the nearest last, beside the question. Returns: how many. */
 static size_t choose(const job *j, worker *w, const ft_digest *asks, uint32_t *chosen)
 {
     uint32_t best[FT_BM25_MOST];

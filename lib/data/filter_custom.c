@@ -50,8 +50,8 @@ static const char *parse_field(ft_custom *c, const char *rule, const char *p, ft
         bad(rule, p, "a field is wanted here: scores.quality, @response, length(text)", e);
         return NULL;
     }
-    if (c->field[0] == '@' && strcmp(c->field, "@prompt") && strcmp(c->field, "@response") &&
-        strcmp(c->field, "@all")) {
+    if (c->field[0] == '@' && strcmp(c->field, "@prompt") != 0 &&
+        strcmp(c->field, "@response") != 0 && strcmp(c->field, "@all") != 0) {
         bad(rule, p, "only @prompt, @response and @all begin with @", e);
         return NULL;
     }
@@ -257,11 +257,9 @@ int ft_custom_holds(const ft_custom *c, ft_mp record, int *holds, double *value,
         return ask_string(c, s, holds, value, e);
     if (c->of == FT_CUSTOM_LENGTH && ft_mp_type_of(v) == FT_MP_ARRAY)
         *value = (double)ft_mp_count(v);
-    else if (c->of != FT_CUSTOM_PLAIN || !c->is_number)
-        return 0;
-    else if (ft_mp_bool(v, &flag))
+    else if (c->of == FT_CUSTOM_PLAIN && c->is_number && ft_mp_bool(v, &flag))
         *value = flag;
-    else if (!ft_mp_float(v, value))
+    else if (c->of != FT_CUSTOM_PLAIN || !c->is_number || !ft_mp_float(v, value))
         return 0;
     *holds = compare(c, *value);
     return 0;

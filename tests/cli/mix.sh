@@ -64,7 +64,7 @@ check_same "one file alone passes" a.json two
 # ---- epochs and counts ----
 
 mixed "a cap on epochs" examples 1,10 cap:3 d.ft c.ft --until all --max-epochs 3
-check "ends the mix" grep -q 'warning: the mix ends early: c.ft was used 3 times' said
+check "ends the mix" grep -q '"warnings":..the mix ends early: c.ft was used 3 times' said
 ft-mix --ratio 1,1 --by examples --until all --max-epochs 99 a.ft c.ft -o got.ft 2>said
 check "the last line has records, shares and epochs" grep -q \
     'records 700,699, ratio 50.04,49.96, by examples, epochs 1.00,17.48' said

@@ -88,7 +88,7 @@ int cli_check(int rc);
 _Noreturn void cli_usage_error(const char *fmt, ...) FT_PRINTF(1, 2);
 void cli_warn(const char *fmt, ...) FT_PRINTF(1, 2);       /* "tool: warning: …" on stderr; with
                                                             * --json part of the last line */
-void cli_note(const char *fmt, ...) FT_PRINTF(1, 2);       /* silent with --quiet, --json    */
+void cli_note(const char *fmt, ...) FT_PRINTF(1, 2);       /* the same; silent with --quiet   */
 
 /* Opens streams; a terminal is refused for binary data. Both end in cli_fail when they fail. */
 ft_reader *cli_reader(const char *path, ft_kind kind);

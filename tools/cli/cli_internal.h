@@ -17,7 +17,7 @@ struct cli_state {
     int has_counts;              /* a stream was read or written */
     ft_out *out;                 /* cli_stdout, once asked for   */
     ft_buf results_text, results_json, options;
-    ft_buf warnings;             /* JSON strings, with --json; printed by the last line */
+    ft_buf warnings, notes;      /* JSON strings, with --json; printed by the last line */
     double started;              /* seconds, monotonic */
     double progress_at;          /* when the progress line was last drawn */
     int progress_shown;

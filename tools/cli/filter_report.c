@@ -147,8 +147,8 @@ void filter_report_say(const filter_report *r)
     cli_result_text("profile", b.n > 1 ? (const char *)b.p : "none");
     ft_buf_free(&b);
     for (size_t k = 0; r->plan->pii != FILTER_PII_OFF && k < FT_PII_KINDS; k++) {
-        char key[32] = "rows_with_";
-        strcpy(key + 10, ft_pii_name((enum ft_pii_kind)k));
+        char key[32];
+        snprintf(key, sizeof key, "rows_with_%s", ft_pii_name((enum ft_pii_kind)k));
         cli_result_count(key, r->pii[k]);
     }
     for (size_t i = 0; i < FILTER_REASONS; i++) {

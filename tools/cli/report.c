@@ -27,29 +27,36 @@ static void say(const char *kind, const char *fmt, va_list ap)
     fputc('\n', stderr);
 }
 
-/* With --json a warning waits for the last line, so that standard error is one object. */
-void cli_warn(const char *fmt, ...)
+/* With --json it waits for the last line, so that standard error is one object. */
+static void keep(ft_buf *list, const char *fmt, va_list ap)
 {
     char text[1024];
+    vsnprintf(text, sizeof text, fmt, ap);
+    ft_buf_add_str(list, list->n ? "," : "");
+    ft_json_put_string(list, text, strlen(text));
+}
+
+void cli_warn(const char *fmt, ...)
+{
     va_list ap;
     va_start(ap, fmt);
-    if (cli.json) {
-        vsnprintf(text, sizeof text, fmt, ap);
-        ft_buf_add_str(&cli.warnings, cli.warnings.n ? "," : "");
-        ft_json_put_string(&cli.warnings, text, strlen(text));
-    } else {
+    if (cli.json)
+        keep(&cli.warnings, fmt, ap);
+    else
         say("warning: ", fmt, ap);
-    }
     va_end(ap);
 }
 
 void cli_note(const char *fmt, ...)
 {
     va_list ap;
-    if (cli.quiet || cli.json)
+    if (cli.quiet)
         return;
     va_start(ap, fmt);
-    say("", fmt, ap);
+    if (cli.json)
+        keep(&cli.notes, fmt, ap);
+    else
+        say("", fmt, ap);
     va_end(ap);
 }
 
@@ -161,13 +168,19 @@ static void put_counts_json(ft_buf *b)
     ft_buf_add_byte(b, '}');
 }
 
+static void put_list(ft_buf *b, const char *key, const ft_buf *list)
+{
+    if (list->n)
+        ft_buf_add_fmt(b, ",\"%s\":[%.*s]", key, (int)list->n, (const char *)list->p);
+}
+
 static void last_line(void)
 {
     ft_buf b = {0};
     double seconds = cli_now() - cli.started;
     if (cli.quiet && !cli.json)
         return;
-    if (!cli.has_counts && cli.results_text.n == 0 && cli.warnings.n == 0)
+    if (!cli.has_counts && cli.results_text.n + cli.warnings.n + cli.notes.n == 0)
         return;
     if (cli.json) {
         ft_buf_add_str(&b, "{\"tool\":");
@@ -175,9 +188,8 @@ static void last_line(void)
         if (cli.has_counts)
             put_counts_json(&b);
         ft_buf_add(&b, cli.results_json.p, cli.results_json.n);
-        if (cli.warnings.n)
-            ft_buf_add_fmt(&b, ",\"warnings\":[%.*s]", (int)cli.warnings.n,
-                           (const char *)cli.warnings.p);
+        put_list(&b, "warnings", &cli.warnings);
+        put_list(&b, "notes", &cli.notes);
         ft_buf_add_fmt(&b, ",\"seconds\":%.3f}\n", seconds);
     } else {
         if (cli.has_counts)
@@ -206,6 +218,7 @@ int cli_end(void)
     ft_buf_free(&cli.results_text);
     ft_buf_free(&cli.results_json);
     ft_buf_free(&cli.warnings);
+    ft_buf_free(&cli.notes);
     ft_free(cli.args);
     return 0;
 }

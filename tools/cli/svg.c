@@ -54,17 +54,18 @@ static void linear_ticks(axis *a, unsigned about)
 {
     double step = nice_step(a->high - a->low, about), first = ceil(a->low / step - 1e-9);
     a->n_ticks = 0;
-    for (double i = first; i * step <= a->high + step * 1e-9 && a->n_ticks < TICKS_MAX; i++)
-        a->ticks[a->n_ticks++] = i * step;
+    for (size_t i = 0; i < TICKS_MAX && (first + (double)i) * step <= a->high + step * 1e-9; i++)
+        a->ticks[a->n_ticks++] = (first + (double)i) * step;
 }
 
 static void log_ticks(axis *a)
 {
     static const double few[] = {1}, many[] = {1, 2, 5};
     int wide = a->high - a->low > 3;
-    double each = ceil((a->high - a->low) / 10);     /* every so many powers of ten */
+    /* Every so many powers of ten. */
+    int each = wide ? (int)fmax(ceil((a->high - a->low) / 10), 1) : 1;
     a->n_ticks = 0;
-    for (double p = floor(a->low); p <= a->high + 1e-9; p += wide ? fmax(each, 1) : 1)
+    for (int p = (int)floor(a->low); p <= a->high + 1e-9; p += each)
         for (size_t k = 0; k < (wide ? 1 : 3) && a->n_ticks < TICKS_MAX; k++) {
             double v = (wide ? few[k] : many[k]) * pow(10, p);
             if (log10(v) >= a->low - 1e-9 && log10(v) <= a->high + 1e-9)

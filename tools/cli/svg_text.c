@@ -104,8 +104,10 @@ const char *cli_short_number(double v, char text[32])
     static const char *const units[] = {"", "k", "M", "G", "T"};
     double a = fabs(v);
     size_t u = 0;
-    if (!isfinite(v))
-        return strcpy(text, isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
+    if (!isfinite(v)) {
+        snprintf(text, 32, "%s", isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
+        return text;
+    }
     if (a >= 9999.5)
         while (a >= 999.95 && u < 4) {
             a /= 1000;
