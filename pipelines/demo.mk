@@ -12,11 +12,11 @@ TRAIN_OPTIONS ?= --lora-rank 16 --lr 2e-4 --batch 16 --epochs 1 --seed 1
 FT     ?= build/bin
 export PATH := $(abspath $(FT)):$(PATH)
 
-.PHONY: demo table samples
+.PHONY: demo table verdict samples
 .DELETE_ON_ERROR:
 # One after the other: each program uses all processors by itself.
 .NOTPARALLEL:
-demo: table samples
+demo: table verdict samples
 
 # The descriptions of all packages of this machine's Debian, some 60,000.
 $(APT):
@@ -68,14 +68,25 @@ table: $(RESULTS:%=$(W)/%.json)
 	        '{ printf "  %-10s %8.4f %12.2f %14.4f %10d\n", name, $$1, $$2, $$3, mb }'; \
 	done
 
-# The first five packages of the test split, asked of the base and of the tuned model.
-$(W)/five.ft: $(W)/test.ft
-	ft-export -i $< -o $(W)/test.jsonl
-	head -n 5 $(W)/test.jsonl | ft-import -o $@
-$(W)/five-base.jsonl: $(W)/five.ft
-	ft-generate -i $< -m $(MODEL) --max-tokens 40 | ft-export -o $@
-$(W)/five-tuned.jsonl: $(W)/five.ft $(W)/adapter.ft
-	ft-generate -i $< -m $(MODEL) -a $(W)/adapter.ft --max-tokens 40 | ft-export -o $@
+# What both models write for the test split, its scores against the real summaries, and whether the
+# difference is more than chance.
+$(W)/answers-base.ft: $(W)/test.ft
+	ft-generate -i $< -m $(MODEL) --max-tokens 40 -o $@
+$(W)/answers-tuned.ft: $(W)/test.ft $(W)/adapter.ft
+	ft-generate -i $< -m $(MODEL) -a $(W)/adapter.ft --max-tokens 40 -o $@
+$(W)/scores-%.jsonl: $(W)/answers-%.ft
+	ft-eval -i $< --metrics rougeL,chrf --scores $@ --json > $(W)/scores-$*.json
+
+verdict: $(W)/scores-base.jsonl $(W)/scores-tuned.jsonl
+	@echo
+	@echo "Their answers against the real summaries:"
+	@echo
+	@ft-compare --metrics rougeL,chrf --names base,tuned --seed 1 $^
+
+# The first five packages of the test split.
+$(W)/five-%.jsonl: $(W)/answers-%.ft
+	ft-export -i $< -o $(W)/answers-$*.jsonl
+	head -n 5 $(W)/answers-$*.jsonl > $@
 
 define SAMPLES
 (length / 2) as $$n | range($$n) as $$i | .[$$i] as $$base | .[$$i + $$n] as $$tuned |

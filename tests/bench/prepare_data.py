@@ -1,6 +1,6 @@
-"""prepare_data.py DATA.jsonl BYTES: copies of chats, as many as make BYTES, on standard output. The
-first copy is as it is; in each later one, three words in ten are other words of the data, and group
-and id are new, so that its examples are no near-duplicates of the first one's."""
+"""prepare_data.py DATA.jsonl BYTES FIRST: copies of chats number FIRST, FIRST + 2, …, as many as
+make BYTES, on standard output. Copy 0 is as it is; in each other one, three words in ten are other words
+of the data, and group and id are new, so that its examples are no near-duplicates of copy 0's."""
 import json
 import random
 import sys
@@ -18,7 +18,7 @@ def other(text, rng):
     return " ".join(out)
 
 
-copy = 0
+copy = int(sys.argv[3])
 while left > 0:
     rng = random.Random(copy)
     for r in rows:
@@ -30,4 +30,4 @@ while left > 0:
         if left < 0:
             break
         sys.stdout.write(line)
-    copy += 1
+    copy += 2
