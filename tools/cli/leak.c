@@ -2,28 +2,14 @@
 
 #include "data/json.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/model_history.h"
 
 int cli_model_certificates(const ft_gguf *g, ft_mp *array, ft_err *e)
 {
-    const ft_gguf_kv *kv = ft_gguf_kv_find(g, "ft.certificates");
-    size_t used = 0;
-    ft_rd r;
-    int rc;
-    *array = (ft_mp){0};
-    if (!kv)
-        return 0;
-    if (kv->type != FT_GV_ARRAY || kv->item != FT_GV_U8)
-        return ft_err_set(e, FT_ERR_DATA, "%s: ft.certificates is not an array of bytes",
-                          ft_gguf_path(g));
-    r = ft_rd_of(kv->raw.p, kv->raw.n);
-    (void)ft_rd_u32(&r);                       /* type of the items */
-    (void)ft_rd_u64(&r);                       /* their number: the rest */
-    *array = (ft_mp){r.p, ft_rd_left(&r)};
-    rc = ft_mp_check(array->p, array->n, &used, e);
-    if (rc == 0 && used != array->n)
-        rc = ft_err_set(e, FT_ERR_DATA, "%zu bytes behind the certificates", array->n - used);
-    if (rc == 0)
-        rc = ft_certificates_check(*array, e);
+    int rc = cli_model_object(g, "ft.certificates", array, e);
+    if (rc < 0 || array->n == 0)
+        return rc;
+    rc = ft_certificates_check(*array, e);
     return rc < 0 ? ft_err_wrap(e, "%s: ft.certificates", ft_gguf_path(g)) : 0;
 }
 

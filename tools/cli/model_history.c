@@ -3,28 +3,34 @@
 #include "stream/history.h"
 #include "tools/cli/cli_internal.h"
 
-int cli_model_history(const ft_gguf *g, ft_mp *array, ft_err *e)
+int cli_model_object(const ft_gguf *g, const char *key, ft_mp *v, ft_err *e)
 {
-    const ft_gguf_kv *kv = ft_gguf_kv_find(g, "ft.history");
-    ft_history *h = NULL;
+    const ft_gguf_kv *kv = ft_gguf_kv_find(g, key);
     ft_rd r;
     size_t used = 0;
     int rc;
-    *array = (ft_mp){NULL, 0};
+    *v = (ft_mp){NULL, 0};
     if (!kv)
         return 0;
     if (kv->type != FT_GV_ARRAY || kv->item != FT_GV_U8)
-        return ft_err_set(e, FT_ERR_DATA, "%s: ft.history is not an array of bytes",
-                          ft_gguf_path(g));
+        return ft_err_set(e, FT_ERR_DATA, "%s: %s is not an array of bytes", ft_gguf_path(g), key);
     r = ft_rd_of(kv->raw.p, kv->raw.n);
     (void)ft_rd_u32(&r);                       /* type of the items */
     (void)ft_rd_u64(&r);                       /* their number: the rest */
-    *array = (ft_mp){r.p, ft_rd_left(&r)};
-    rc = ft_mp_check(array->p, array->n, &used, e);
-    if (rc == 0 && used != array->n)
-        rc = ft_err_set(e, FT_ERR_DATA, "%zu bytes behind the history", array->n - used);
-    if (rc == 0)
-        rc = ft_history_new(&h, e);
+    *v = (ft_mp){r.p, ft_rd_left(&r)};
+    rc = ft_mp_check(v->p, v->n, &used, e);
+    if (rc == 0 && used != v->n)
+        rc = ft_err_set(e, FT_ERR_DATA, "%zu bytes behind it", v->n - used);
+    return rc < 0 ? ft_err_wrap(e, "%s: %s", ft_gguf_path(g), key) : 0;
+}
+
+int cli_model_history(const ft_gguf *g, ft_mp *array, ft_err *e)
+{
+    ft_history *h = NULL;
+    int rc = cli_model_object(g, "ft.history", array, e);
+    if (rc < 0 || array->n == 0)
+        return rc;
+    rc = ft_history_new(&h, e);
     if (rc == 0)
         rc = ft_history_merge(h, *array, e);
     ft_history_free(&h);

@@ -11,6 +11,10 @@
 #include "model/gguf.h"
 #include "stream/stream.h"
 
+/* The msgpack object in a metadata key of bytes, checked; n = 0: there is no such key. Points into
+ * the file. Errors: FT_ERR_DATA naming file and key. */
+int cli_model_object(const ft_gguf *g, const char *key, ft_mp *v, ft_err *e) FT_MUST_CHECK;
+
 /* Gives the history array of a model file, every id recomputed; n = 0 when it has none. Points
  * into the file. Errors: FT_ERR_DATA. */
 int cli_model_history(const ft_gguf *g, ft_mp *array, ft_err *e) FT_MUST_CHECK;
