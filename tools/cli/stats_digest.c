@@ -2,8 +2,8 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "data/filter_language.h"
 #include "data/plain_words.h"
+#include "text/language.h"
 #include "text/normal.h"
 #include "tools/cli/example_ids.h"
 
