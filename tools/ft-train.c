@@ -63,6 +63,9 @@ static void results(const run *r, const ft_train_plan *plan, double tokens, doub
                  (unsigned long long)s.stale);
         cli_result_count("stopped_early", s.step);
     }
+    cli_result_count("parameters", r->adapter->n_params);
+    cli_result_real("parameters_share", (double)r->adapter->n_params /
+                                            (double)ft_model_parameters(r->model));
     cli_result_count("examples", r->train->n_examples);
     cli_result_count("steps", s.step);
     cli_result_real("loss", s.loss);

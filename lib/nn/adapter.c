@@ -26,6 +26,11 @@ enum ft_method ft_method_by_name(ft_slice name)
     return (enum ft_method)i;
 }
 
+double ft_method_rate(enum ft_method method)
+{
+    return kinds[method]->rate;
+}
+
 /* ---- making ---- */
 
 int ft_adapter_add_slot(ft_adapter *a, ft_slot slot, ft_err *e)

@@ -62,6 +62,8 @@ int ft_targets_parse(const char *text, unsigned *bits, ft_err *e) FT_MUST_CHECK;
 /* As users and streams write it: "lora"; FT_METHODS for a name that is none. */
 const char *ft_method_name(enum ft_method method);
 enum ft_method ft_method_by_name(ft_slice name);
+/* The learning rate to try first with it. */
+double ft_method_rate(enum ft_method method);
 
 /* Makes an adapter with its initial values: of LoRA A uniform in ±1/sqrt(in) (PEFT's
  * kaiming_uniform with a = sqrt 5) from FT_RNG_INIT, drawn in PEFT's tensor order; B zero.

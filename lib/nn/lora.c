@@ -391,5 +391,6 @@ static const struct nn_hooks hooks = {.down = down, .terms = terms, .du = du,
                                       .back_terms = back_terms, .gradients = gradients};
 
 const struct ft_method_kind ft_method_lora = {
-    .name = "lora", .check = check, .lay_out = lay_out, .init = init, .slot_name = slot_name,
-    .entries = 4, .put_config = put_config, .get_config = get_config, .hooks = &hooks};
+    .name = "lora", .rate = 2e-4, .check = check, .lay_out = lay_out, .init = init,
+    .slot_name = slot_name, .entries = 4, .put_config = put_config, .get_config = get_config,
+    .hooks = &hooks};

@@ -13,6 +13,7 @@ struct nn_hooks;
 
 struct ft_method_kind {
     const char *name;
+    double rate;               /* learning rate that is tried first */
 
     /* Refuses (FT_ERR_USAGE) a configuration that does not fit the model. */
     int (*check)(const ft_model *m, const ft_adapter_config *c, ft_err *e);

@@ -26,7 +26,7 @@ const cli_option cli_train_list[] = {
     {"base", 0, CLI_CHOICE, &cli_train.base, "file|nf4", 0, 0, CLI_PAYLOAD,
      "train on the weights of the file, or on them in nf4 (QLoRA)"},
     {"lr", 0, CLI_REAL, &cli_train.cfg.lr, "RATE", 0, 10, CLI_PAYLOAD,
-     "learning rate after the warm-up"},
+     "learning rate after the warm-up; each method has its own default"},
     {"schedule", 0, CLI_CHOICE, &schedule, "cosine|linear|constant", 0, 0, CLI_PAYLOAD,
      "how the rate goes on after the warm-up"},
     {"warmup", 0, CLI_REAL, &cli_train.cfg.warmup, "W", 0, 1e9, CLI_PAYLOAD,
@@ -92,6 +92,8 @@ void cli_train_options_take(void)
     if (cfg->patience && !cli_train.val_path)
         cli_usage_error("--patience needs --val FILE");
     adapter_config(&cli_train.adapter);
+    if (!cli_given("lr"))
+        cfg->lr = ft_method_rate(cli_train.adapter.method);
     cfg->seed = cli_seed();
     cfg->decline = ft_decline_by_name(schedule);
     cfg->recompute = ft_recompute_by_name(recompute);
