@@ -1,87 +1,24 @@
-# demo.mk: a whole fine-tuning experiment as a Makefile. Copy it, put your own data and model in
-# the first lines, and `make -f demo.mk` does what is not done yet and nothing else.
+# demo.mk: a whole fine-tuning experiment: the training recipe (sft.mk) on package descriptions of
+# Debian, then the tuned model merged, quantised and measured, and five of its answers.
 #
 #   raw.jsonl -> import | dedup -> split -> tokenize | pack -> train -> eval, merge, quant -> table
-#
-# The task: write the one-line summary of a Debian package from its long description.
 
-MODEL  ?= build/data/SmolLM2-135M-Instruct.Q4_1.gguf
-APT    ?= build/data/apt.jsonl
-W      ?= build/demo
-TRAIN_OPTIONS ?= --lora-rank 16 --lr 2e-4 --batch 16 --epochs 1 --seed 1
-FT     ?= build/bin
-export PATH := $(abspath $(FT)):$(PATH)
+W ?= build/demo
 
-.PHONY: demo table verdict samples
-.DELETE_ON_ERROR:
-# One after the other: each program uses all processors by itself.
-.NOTPARALLEL:
+.PHONY: demo samples
 demo: table verdict samples
 
-# The descriptions of all packages of this machine's Debian, some 60,000.
-$(APT):
-	@mkdir -p $(@D)
-	sh pipelines/apt-data.sh $(@D)/apt-lists >$@
-
-# One description in ninety, none over 1200 characters: some 650 examples from all of Debian.
-$(W)/raw.jsonl: $(APT)
-	@mkdir -p $(W)
-	awk 'length($$0) < 1600 && ++n % 90 == 1' $(APT) > $@
-
-$(W)/clean.ft: $(W)/raw.jsonl
-	ft-import -i $< | ft-dedup -o $@
-
-# A source package is a group: its binary packages describe themselves in the same words.
-$(W)/train.ft $(W)/val.ft $(W)/test.ft &: $(W)/clean.ft
-	ft-split -i $< --group group --ratio 78,6,16 --to $(W)/train.ft,$(W)/val.ft,$(W)/test.ft
-
-$(W)/%.packed: $(W)/%.ft
-	ft-tokenize -i $< -m $(MODEL) | ft-pack -l 512 --long drop -o $@
-
-$(W)/adapter.ft: $(W)/train.packed $(W)/val.packed
-	ft-train -i $< -m $(MODEL) --val $(W)/val.packed --val-every 16 --log $(W)/train.log \
-	    $(TRAIN_OPTIONS) -o $@
-
-$(W)/merged.gguf: $(W)/adapter.ft
-	ft-merge -m $(MODEL) -a $< --type f16 --verify -o $@
+include $(dir $(lastword $(MAKEFILE_LIST)))sft.mk
 
 $(W)/q8_0.gguf $(W)/q4_0.gguf: $(W)/%.gguf: $(W)/merged.gguf
 	ft-quant -m $< -t $* -o $@
 
-$(W)/base.json: $(W)/test.packed
-	ft-eval -i $< -m $(MODEL) --json > $@
-$(W)/adapter.json: $(W)/test.packed $(W)/adapter.ft
-	ft-eval -i $< -m $(MODEL) -a $(W)/adapter.ft --json > $@
-$(W)/merged.json $(W)/q8_0.json $(W)/q4_0.json: $(W)/%.json: $(W)/test.packed $(W)/%.gguf
+QUANTISED := merged q8_0 q4_0
+$(QUANTISED:%=$(W)/%.json): $(W)/%.json: $(W)/test.packed $(W)/%.gguf
 	ft-eval -i $< -m $(W)/$*.gguf --json > $@
 
-RESULTS := base adapter merged q8_0 q4_0
-table: $(RESULTS:%=$(W)/%.json)
-	@echo
-	@echo "Loss on the test split ($$(jq -r .examples $(W)/base.json) packages that training never saw):"
-	@echo
-	@printf '  %-10s %8s %12s %14s %10s\n' model loss perplexity bits/byte MB
-	@for r in $(RESULTS); do \
-	    case $$r in base|adapter) f=$(MODEL);; *) f=$(W)/$$r.gguf;; esac; \
-	    jq -r '[.loss, .perplexity, .bits_per_byte] | @tsv' $(W)/$$r.json | \
-	    awk -v name=$$r -v mb=$$(( $$(wc -c < $$f) / 1000000 )) \
-	        '{ printf "  %-10s %8.4f %12.2f %14.4f %10d\n", name, $$1, $$2, $$3, mb }'; \
-	done
-
-# What both models write for the test split, its scores against the real summaries, and whether the
-# difference is more than chance.
-$(W)/answers-base.ft: $(W)/test.ft
-	ft-generate -i $< -m $(MODEL) --max-tokens 40 -o $@
-$(W)/answers-tuned.ft: $(W)/test.ft $(W)/adapter.ft
-	ft-generate -i $< -m $(MODEL) -a $(W)/adapter.ft --max-tokens 40 -o $@
-$(W)/scores-%.jsonl: $(W)/answers-%.ft
-	ft-eval -i $< --metrics rougeL,chrf --scores $@ --json > $(W)/scores-$*.json
-
-verdict: $(W)/scores-base.jsonl $(W)/scores-tuned.jsonl
-	@echo
-	@echo "Their answers against the real summaries:"
-	@echo
-	@ft-compare --metrics rougeL,chrf --names base,tuned --seed 1 $^
+RESULTS += $(foreach q,$(QUANTISED),$(q):$(W)/$(q).gguf)
+table: $(QUANTISED:%=$(W)/%.json)
 
 # The first five packages of the test split.
 $(W)/five-%.jsonl: $(W)/answers-%.ft

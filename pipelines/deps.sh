@@ -5,9 +5,9 @@ set -eu
 build="gcc make libc6-dev libzstd-dev libmsgpack-dev libopenblas-dev libxxhash-dev libutf8proc-dev
 libpcre2-dev zlib1g-dev libdivsufsort-dev libexttextcat-data libcmocka-dev zstd xxhash
 python3 python3-pip python3-zstandard python3-msgpack python3-xxhash ca-certificates binutils strace
-mandoc jq"
+mandoc jq parallel gnuplot-nox time"
 lint="clang-tidy-14 cppcheck shellcheck"
-bench="g++ cmake python3-dev python3-venv time"
+bench="g++ cmake python3-dev python3-venv"
 case ${1:-build} in
     build) packages=$build ;;
     lint) packages="$build $lint" ;;
