@@ -39,7 +39,7 @@ endif
 
 obj      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
-.PHONY: all tests help deps demo check bench soak lint asan install clean
+.PHONY: all tests help deps demo methods check bench soak lint asan install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(TOOLS)
@@ -117,6 +117,9 @@ lint:
 demo: all $(MODEL)
 	@$(MAKE) -f pipelines/demo.mk FT=$(B)/bin MODEL=$(MODEL)
 
+methods: all $(MODEL)
+	@$(MAKE) -f pipelines/methods.mk FT=$(B)/bin MODEL=$(MODEL)
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(TOOLS) $(DESTDIR)$(PREFIX)/bin
@@ -129,6 +132,7 @@ clean:
 help:
 	@echo 'make            the programs, in build/bin'
 	@echo 'make demo       fetch a model and data, fine-tune, show what it learned (3 to 10 minutes)'
+	@echo 'make methods    every method of fine-tuning on the same data, as a table (20 minutes)'
 	@echo 'make check      all tests (under 10 minutes)'
 	@echo 'make install    PREFIX=/usr/local, DESTDIR='
 	@echo 'make deps       install the Debian packages that are missing'

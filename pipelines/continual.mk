@@ -34,7 +34,8 @@ $(W)/replayed.packed: $(W)/section-train.ft $(W)/summary-train.ft
 	    ft-tokenize -i $(W)/$$t-train.ft -m $(MODEL) --json -o $(W)/$$t-tokens.ft \
 	        2>$(W)/$$t-tokens.json; done
 	ft-mix --by tokens --ratio $$((100 - $(REPLAY))),$(REPLAY) --shuffle --seed 1 --max-epochs 100 \
-	    --until $$(( $$(jq .tokens $(W)/section-tokens.json) * 100 / (100 - $(REPLAY)) )) $(W)/section-tokens.ft $(W)/summary-tokens.ft | \
+	    --until $$(( $$(jq .tokens $(W)/section-tokens.json) * 100 / (100 - $(REPLAY)) )) \
+	    $(W)/section-tokens.ft $(W)/summary-tokens.ft | \
 	    ft-pack -l $(LENGTH) --long drop -o $@
 $(W)/then-replayed.ft: $(W)/replayed.packed $(W)/section-val.packed $(W)/first.ft
 	$(TRAIN) -i $< --val $(W)/section-val.packed --init $(W)/first.ft -o $@

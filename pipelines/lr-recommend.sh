@@ -1,6 +1,6 @@
 #!/bin/sh
-# lr-recommend.sh RUNS RATE...: from the losses of lr-search.mk's runs, a table in RUNS/rates.tsv and
-# a recommendation with its reason: the smallest rate that is not worse than the best one by more
+# lr-recommend.sh RUNS RATE...: from the losses of lr-search.mk's runs, a table in RUNS/rates.tsv
+# and a recommendation with its reason: the smallest rate that is not worse than the best one by more
 # than chance, because a small rate changes less of what the model knew.
 set -eu
 runs=$1
@@ -24,16 +24,19 @@ fi
 awk -F '\t' '
     NR == FNR { difference[$1] = $2; error[$1] = $3; verdict[$1] = $4; next }
     { printf "%s\t%s\t%s\t%s\n", $1, $2, $2 == "-" ? "-" : error[$1] + 0,
-             $2 == "-" ? "blew up" : verdict[$1] }' "$runs/against" "$runs/losses" >"$runs/rates.tsv"
+             $2 == "-" ? "blew up" : verdict[$1] }' \
+    "$runs/against" "$runs/losses" >"$runs/rates.tsv"
 
 awk -F '\t' -v best="$best" '
-    function gap(i) { return loss[i] == "-" ? "blew up" : sprintf("is worse by %.4f", loss[i] - loss[at]) }
+    function gap(i) {
+        return loss[i] == "-" ? "blew up" : sprintf("is worse by %.4f", loss[i] - loss[at])
+    }
     { rate[NR] = $1; loss[NR] = $2; verdict[NR] = $4; if ($1 == best) at = NR }
     END {
         print "learning rate   validation loss   against the best"
         for (i = 1; i <= NR; i++)
-            printf("%-15s %15s   %s\n", rate[i], (loss[i] == "-" ? "-" : sprintf("%.4f", loss[i])),
-                   verdict[i])
+            printf("%-15s %15s   %s\n", rate[i],
+                   (loss[i] == "-" ? "-" : sprintf("%.4f", loss[i])), verdict[i])
         for (pick = 1; pick < at && (loss[pick] == "-" || verdict[pick] == "worse"); pick++);
         if (pick == at)
             printf("\nTake %s: it has the lowest validation loss.", best)

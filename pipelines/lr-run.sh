@@ -7,7 +7,8 @@ shift 4
 run=$w/runs/$rate
 status=0
 ft-train -i "$w/short.packed" -m "$model" --lr "$rate" --threads "$threads" \
-    --checkpoint "$run.checkpoint" --resume --log "$run.log" "$@" -o "$run.ft" 2>"$run.err" || status=$?
+    --checkpoint "$run.checkpoint" --resume --log "$run.log" "$@" -o "$run.ft" 2>"$run.err" ||
+    status=$?
 case $status in
     0)
         ft-eval -q -i "$w/val.packed" -m "$model" -a "$run.ft" --threads "$threads" \

@@ -7,6 +7,7 @@ SECTION ?= $(W)/section.jsonl
 TASKS   := summary section
 
 $(W)/summary.jsonl: $(DATA)
+	@mkdir -p $(@D)
 	cp $< $@
 
 define ASK_SECTION
@@ -16,6 +17,7 @@ define ASK_SECTION
 endef
 export ASK_SECTION
 $(W)/section.jsonl: $(DATA)
+	@mkdir -p $(@D)
 	jq -c "$$ASK_SECTION" $< > $@
 
 $(W)/summary-all.ft: $(SUMMARY)
