@@ -1,0 +1,177 @@
+# decide.awk: from the figures of decide.sh to a table, a recommendation and its reasons.
+# In: lines "way ...", the columns of decide.tsv; "pair METRIC BASE OTHER difference low high p
+# detectable"; "other METRIC WAY score". Variables: metric, shots, answers.
+
+$1 == "way" {
+    way[++n] = $2
+    score[$2] = $4; low[$2] = $5; high[$2] = $6; examples = $7
+    prompt[$2] = $8; answer[$2] = $10; seconds[$2] = $11; alone[$2] = $12
+    training[$2] = $13; tokens = $14; memory = $15
+}
+$1 == "pair" && $2 == metric {
+    m++
+    a[m] = $3; b[m] = $4; difference[m] = $5; from[m] = $6; to[m] = $7; p[m] = $8
+    if ($9 + 0 > detectable) detectable = $9 + 0
+}
+$1 == "other" {
+    if (!($2 in order)) { order[$2] = 1; name[++others] = $2 }
+    value[$2, $3] = $4
+}
+
+function text_of(w) {
+    if (w == "zero") return "the model as it is"
+    if (w == "fixed") return "the same " examples_word() " before each question"
+    if (w == "near") return "the " shots " nearest training examples before each question"
+    return "the adapter that was trained"
+}
+function examples_word() { return shots == 1 ? "example" : shots " examples" }
+function cost(w) { return training[w] + answers * seconds[w] }
+function span(s) {
+    if (s < 120) return sprintf("%.3g seconds", s)
+    if (s < 7200) return sprintf("%.0f minutes", s / 60)
+    if (s < 172800) return sprintf("%.1f hours", s / 3600)
+    return sprintf("%.1f days", s / 86400)
+}
+
+# p values such that a false alarm in any of the m pairs stays below alpha (Holm 1979).
+function holm(    i, k, rank, last, x) {
+    for (i = 1; i <= m; i++) {
+        rank = 1
+        for (k = 1; k <= m; k++)
+            if (p[k] < p[i] || (p[k] == p[i] && k < i)) rank++
+        at[rank] = i
+    }
+    for (k = 1; k <= m; k++) {
+        x = p[at[k]] * (m - k + 1)
+        if (x > 1) x = 1
+        if (x < last) x = last
+        adjusted[at[k]] = last = x
+    }
+}
+# The pair of two ways.
+function pair(x, y,    i) {
+    for (i = 1; i <= m; i++)
+        if ((a[i] == x && b[i] == y) || (a[i] == y && b[i] == x)) return i
+    return 0
+}
+function shown(i) { return i && adjusted[i] < 0.05 && difference[i] != 0 }
+# "0.064 better than zero (95 %: 0.021 to 0.107; p 0.003)", from the first one's side.
+function said(x, y,    i, s) {
+    i = pair(x, y)
+    s = b[i] == x ? 1 : -1
+    return sprintf("%+.4g against %s (95 %%: %.4g to %.4g; p %.2g)", s * difference[i], y,
+                   s > 0 ? from[i] : -to[i], s > 0 ? to[i] : -from[i], adjusted[i])
+}
+
+function table(    i, w) {
+    printf "%s on %d questions that training never saw; cost on this machine\n\n", metric, examples
+    printf "  %-6s %9s  %-18s %8s %8s %9s %9s\n", "way", metric, "95 % interval", "prompt",
+           "answer", "s/answer", "s alone"
+    for (i = 1; i <= n; i++) {
+        w = way[i]
+        printf "  %-6s %9.4g  %-18s %8.1f %8.1f %9.3f %9.3f\n", w, score[w],
+               sprintf("%.4g to %.4g", low[w], high[w]), prompt[w], answer[w], seconds[w], alone[w]
+    }
+    printf "\n  prompt, answer: tokens an answer. s/answer: all questions together, so that prompts\n"
+    printf "  share what they begin with; s alone: one question at a time.\n"
+    printf "  Training: %s, %d tokens, %.0f MB of memory.\n", span(training["lora"]), tokens,
+           memory / 1e6
+}
+
+function pick(    i, w) {
+    best = way[1]
+    for (i = 2; i <= n; i++)
+        if (score[way[i]] + 0 > score[best] + 0) best = way[i]
+    chosen = best
+    for (i = 1; i <= n; i++) {
+        w = way[i]
+        tied[w] = w == best || !shown(pair(best, w))
+        if (tied[w] && cost(w) < cost(chosen)) chosen = w
+    }
+}
+
+function verdict() {
+    printf "\nRecommendation: "
+    if (chosen == "lora") printf "fine-tune.\n"
+    else if (chosen == "zero") printf "do not fine-tune; use the model as it is.\n"
+    else printf "do not fine-tune; put %s before each question.\n", \
+                chosen == "fixed" ? "the same " examples_word() : \
+                "the " shots " nearest training examples"
+}
+
+function why(    i, w, open) {
+    printf "\nWhy:\n- Best by %s: %s, %s (%.4g).\n", metric, best, text_of(best), score[best]
+    for (i = 1; i <= n; i++) {
+        w = way[i]
+        if (w == best) continue
+        if (tied[w]) open = open " " w
+        printf "  %s: %s.\n", said(best, w), tied[w] ? "the data cannot tell them apart" : \
+                                                       "better than " w
+    }
+    if (open != "" && detectable > 0)
+        printf "  A difference below some %.2g may well exist; %d questions are too few to see it.\n",
+               detectable, examples
+    if (chosen != best)
+        printf "- So what costs least decides: %s takes %s for %d answers, %s takes %s.\n", chosen,
+               span(cost(chosen)), answers, best, span(cost(best))
+    else if (open != "")
+        printf "- It is also the cheapest of those that cannot be told apart, for %d answers:%s\n",
+               answers, costs_of(open)
+    else
+        printf "- It is worth it only if the gain is worth %s for %d answers; %s would take %s.\n",
+               span(cost(best)), answers, cheapest(), span(cost(cheapest()))
+}
+function costs_of(list,    k, i, w, s) {
+    s = sprintf(" %s %s", best, span(cost(best)))
+    k = split(substr(list, 2), w, " ")
+    for (i = 1; i <= k; i++) s = s sprintf(", %s %s", w[i], span(cost(w[i])))
+    return s "."
+}
+function cheapest(    i, w) {
+    w = way[1]
+    for (i = 2; i <= n; i++) if (cost(way[i]) < cost(w)) w = way[i]
+    return w
+}
+
+# After how many answers the adapter's shorter prompts have paid for its training.
+function payoff(    i, w, saved) {
+    printf "- Training took %s. ", span(training["lora"])
+    for (i = 1; i < n; i++) {
+        w = way[i]
+        saved = seconds[w] - seconds["lora"]
+        if (saved > 0)
+            printf "Against %s (%.0f prompt tokens an answer, %.3f s) it has paid off after %d " \
+                   "answers. ", w, prompt[w], seconds[w], int(training["lora"] / saved) + 1
+        else
+            printf "Against %s it never pays off: an answer takes %.3f s, there %.3f s. ", w,
+                   seconds["lora"], seconds[w]
+    }
+    printf "\n"
+}
+
+# Other metrics may see it differently.
+function other_metrics(    i, k, w, top) {
+    for (i = 1; i <= others; i++) {
+        top = way[1]
+        printf "- By %s:", name[i]
+        for (k = 1; k <= n; k++) {
+            w = way[k]
+            printf " %s %.4g%s", w, value[name[i], w], k < n ? "," : ""
+            if (value[name[i], w] + 0 > value[name[i], top] + 0) top = w
+        }
+        printf "; %s.\n", top == best ? "the same is best" : top " is best there, but " metric \
+               " was asked to decide"
+    }
+}
+
+END {
+    if (n != 4 || m != 6) { print "decide.awk: not all ways were measured" > "/dev/stderr"; exit 1 }
+    if (examples + 0 == 0) { print "No questions, no answer: the test part is empty."; exit 0 }
+    holm()
+    table()
+    pick()
+    verdict()
+    why()
+    payoff()
+    other_metrics()
+}
