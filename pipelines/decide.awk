@@ -11,7 +11,7 @@ $1 == "way" {
 $1 == "pair" && $2 == metric {
     m++
     a[m] = $3; b[m] = $4; difference[m] = $5; from[m] = $6; to[m] = $7; p[m] = $8
-    if ($9 + 0 > detectable) detectable = $9 + 0
+    detectable[m] = $9 + 0
 }
 $1 == "other" {
     if (!($2 in order)) { order[$2] = 1; name[++others] = $2 }
@@ -33,21 +33,6 @@ function span(s) {
     return sprintf("%.1f days", s / 86400)
 }
 
-# p values such that a false alarm in any of the m pairs stays below alpha (Holm 1979).
-function holm(    i, k, rank, last, x) {
-    for (i = 1; i <= m; i++) {
-        rank = 1
-        for (k = 1; k <= m; k++)
-            if (p[k] < p[i] || (p[k] == p[i] && k < i)) rank++
-        at[rank] = i
-    }
-    for (k = 1; k <= m; k++) {
-        x = p[at[k]] * (m - k + 1)
-        if (x > 1) x = 1
-        if (x < last) x = last
-        adjusted[at[k]] = last = x
-    }
-}
 # The pair of two ways.
 function pair(x, y,    i) {
     for (i = 1; i <= m; i++)
@@ -104,13 +89,18 @@ function why(    i, w, open) {
     for (i = 1; i <= n; i++) {
         w = way[i]
         if (w == best) continue
-        if (tied[w]) open = open " " w
+        if (tied[w]) {
+            open = open " " w
+            if (detectable[pair(best, w)] > seen_from) seen_from = detectable[pair(best, w)]
+        }
         printf "  %s: %s.\n", said(best, w), tied[w] ? "the data cannot tell them apart" : \
                                                        "better than " w
     }
-    if (open != "" && detectable > 0)
-        printf "  A difference below some %.2g may well exist; %d questions are too few to see it.\n",
-               detectable, examples
+    if (metric ~ /^(bleu|chrf|chrfpp)$/)
+        print "  (Differences are of means of single questions, the table takes all as one text.)"
+    if (open != "" && seen_from > 0)
+        printf "  A difference below %.2g may well exist; %d questions are too few to see it.\n",
+               seen_from, examples
     if (chosen != best)
         printf "- So what costs least decides: %s takes %s for %d answers, %s takes %s.\n", chosen,
                span(cost(chosen)), answers, best, span(cost(best))
@@ -167,7 +157,7 @@ function other_metrics(    i, k, w, top) {
 END {
     if (n != 4 || m != 6) { print "decide.awk: not all ways were measured" > "/dev/stderr"; exit 1 }
     if (examples + 0 == 0) { print "No questions, no answer: the test part is empty."; exit 0 }
-    holm()
+    holm(p, m, adjusted)
     table()
     pick()
     verdict()

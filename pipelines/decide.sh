@@ -53,4 +53,5 @@ others() {
     sed '1d; s/^/way\t/' "$1/decide.tsv"
     pairs "$1"
     others "$1" "$2"
-} | awk -F '\t' -v shots="$3" -v answers="$4" -v metric="$metric" -f "$here/decide.awk"
+} | awk -F '\t' -v shots="$3" -v answers="$4" -v metric="$metric" \
+    -f "$here/holm.awk" -f "$here/decide.awk"

@@ -1,42 +1,19 @@
-# demo.mk: a whole fine-tuning experiment as a Makefile. Copy it, put your own data and model in
-# the first lines, and `make -f demo.mk` does what is not done yet and nothing else.
+# demo.mk: a whole fine-tuning experiment as a Makefile. Copy it and lora.mk beside it, put your own
+# data and model in the first lines, and `make -f demo.mk` does what is not done yet and nothing else.
 #
 #   raw.jsonl -> import | dedup -> split -> tokenize | pack -> train -> eval, merge, quant -> table
 #
 # The task: write the one-line summary of a Debian package from its long description.
 
 MODEL  ?= build/data/SmolLM2-135M-Instruct.Q4_1.gguf
-APT    ?= build/data/apt.jsonl
 W      ?= build/demo
 TRAIN_OPTIONS ?= --lora-rank 16 --lr 2e-4 --batch 16 --epochs 1 --seed 1
-FT     ?= build/bin
-export PATH := $(abspath $(FT)):$(PATH)
 
 .PHONY: demo table verdict samples
-.DELETE_ON_ERROR:
-# One after the other: each program uses all processors by itself.
-.NOTPARALLEL:
 demo: table verdict samples
 
-# The descriptions of all packages of this machine's Debian, some 60,000.
-$(APT):
-	@mkdir -p $(@D)
-	sh pipelines/apt-data.sh $(@D)/apt-lists >$@
-
-# One description in ninety, none over 1200 characters: some 650 examples from all of Debian.
-$(W)/raw.jsonl: $(APT)
-	@mkdir -p $(W)
-	awk 'length($$0) < 1600 && ++n % 90 == 1' $(APT) > $@
-
-$(W)/clean.ft: $(W)/raw.jsonl
-	ft-import -i $< | ft-dedup -o $@
-
-# A source package is a group: its binary packages describe themselves in the same words.
-$(W)/train.ft $(W)/val.ft $(W)/test.ft &: $(W)/clean.ft
-	ft-split -i $< --group group --ratio 78,6,16 --to $(W)/train.ft,$(W)/val.ft,$(W)/test.ft
-
-$(W)/%.packed: $(W)/%.ft
-	ft-tokenize -i $< -m $(MODEL) | ft-pack -l 512 --long drop -o $@
+# The data, its parts, and rows to train on.
+include $(dir $(lastword $(MAKEFILE_LIST)))lora.mk
 
 $(W)/adapter.ft: $(W)/train.packed $(W)/val.packed
 	ft-train -i $< -m $(MODEL) --val $(W)/val.packed --val-every 16 --log $(W)/train.log \
