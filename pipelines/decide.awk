@@ -40,11 +40,11 @@ function pair(x, y,    i) {
     return 0
 }
 function shown(i) { return i && adjusted[i] < 0.05 && difference[i] != 0 }
-# "0.064 better than zero (95 %: 0.021 to 0.107; p 0.003)", from the first one's side.
+# "+0.064 against zero (95 %: 0.021 to 0.107; p 0.003 for all pairs)", from the first one's side.
 function said(x, y,    i, s) {
     i = pair(x, y)
     s = b[i] == x ? 1 : -1
-    return sprintf("%+.4g against %s (95 %%: %.4g to %.4g; p %.2g)", s * difference[i], y,
+    return sprintf("%+.4g against %s (95 %%: %.4g to %.4g; p %.2g for all pairs)", s * difference[i], y,
                    s > 0 ? from[i] : -to[i], s > 0 ? to[i] : -from[i], adjusted[i])
 }
 
@@ -73,6 +73,9 @@ function pick(    i, w) {
         tied[w] = w == best || !shown(pair(best, w))
         if (tied[w] && cost(w) < cost(chosen)) chosen = w
     }
+    cheapest_tied = chosen
+    for (i = n; i >= 1; i--)
+        if (tied[way[i]] && cost(way[i]) < 1.1 * cost(cheapest_tied)) chosen = way[i]
 }
 
 function verdict() {
@@ -101,9 +104,11 @@ function why(    i, w, open) {
     if (open != "" && seen_from > 0)
         printf "  A difference below %.2g may well exist; %d questions are too few to see it.\n",
                seen_from, examples
-    if (chosen != best)
-        printf "- So what costs least decides: %s takes %s for %d answers, %s takes %s.\n", chosen,
-               span(cost(chosen)), answers, best, span(cost(best))
+    if (chosen != cheapest_tied)
+        printf "- So cost decides, and where it is about the same, what is simpler: for %d answers%s\n",
+               answers, costs_of(open)
+    else if (chosen != best)
+        printf "- So cost decides: for %d answers%s\n", answers, costs_of(open)
     else if (open != "")
         printf "- It is also the cheapest of those that cannot be told apart, for %d answers:%s\n",
                answers, costs_of(open)
@@ -112,7 +117,7 @@ function why(    i, w, open) {
                span(cost(best)), answers, cheapest(), span(cost(cheapest()))
 }
 function costs_of(list,    k, i, w, s) {
-    s = sprintf(" %s %s", best, span(cost(best)))
+    s = sprintf(" %s takes %s", best, span(cost(best)))
     k = split(substr(list, 2), w, " ")
     for (i = 1; i <= k; i++) s = s sprintf(", %s %s", w[i], span(cost(w[i])))
     return s "."
@@ -124,19 +129,28 @@ function cheapest(    i, w) {
 }
 
 # After how many answers the adapter's shorter prompts have paid for its training.
-function payoff(    i, w, saved) {
-    printf "- Training took %s. ", span(training["lora"])
+function paid(here, there) {
+    if (here >= there) return sprintf("never (%.3g s an answer, not %.3g)", here, there)
+    return sprintf("after %d answers (%.3g s each, not %.3g)",
+                   int(training["lora"] / (there - here)) + 1, here, there)
+}
+function payoff(    i, w) {
+    printf "- Training took %s. In time it has paid off\n", span(training["lora"])
     for (i = 1; i < n; i++) {
         w = way[i]
-        saved = seconds[w] - seconds["lora"]
-        if (saved > 0)
-            printf "Against %s (%.0f prompt tokens an answer, %.3f s) it has paid off after %d " \
-                   "answers. ", w, prompt[w], seconds[w], int(training["lora"] / saved) + 1
-        else
-            printf "Against %s it never pays off: an answer takes %.3f s, there %.3f s. ", w,
-                   seconds["lora"], seconds[w]
+        printf "  against %s (%.0f prompt tokens, not %.0f): %s; one at a time: %s.\n", w, prompt[w],
+               prompt["lora"], paid(seconds["lora"], seconds[w]), paid(alone["lora"], alone[w])
     }
-    printf "\n"
+}
+
+# Who waits for each answer may choose another way than who asks for all at once.
+function waiting(    i, w, fastest) {
+    fastest = chosen
+    for (i = 1; i <= n; i++)
+        if (tied[way[i]] && alone[way[i]] + 0 < alone[fastest] + 0) fastest = way[i]
+    if (alone[chosen] > 1.5 * alone[fastest])
+        printf "- If somebody waits for each answer: one at a time %s takes %.3g s, %s %.3g s.\n",
+               chosen, alone[chosen], fastest, alone[fastest]
 }
 
 # Other metrics may see it differently.
@@ -162,6 +176,7 @@ END {
     pick()
     verdict()
     why()
+    waiting()
     payoff()
     other_metrics()
 }

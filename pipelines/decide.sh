@@ -3,7 +3,8 @@
 # FOLDER/decide.tsv, and prints it for people, with a recommendation and its reasons.
 #
 # The recommendation: of the ways for which the data show no difference from the best one, the one
-# that costs least for ANSWERS answers. A difference is shown when the paired test of ft-compare
+# that costs least for ANSWERS answers, or one that needs less (zero, fixed, near, lora) and costs at
+# most a tenth more, since seconds are not known better than that. A difference is shown when the paired test of ft-compare
 # says so, its p corrected by Holm for all pairs of ways.
 set -eu
 [ $# = 4 ] || { echo "usage: decide.sh FOLDER METRICS SHOTS ANSWERS" >&2; exit 64; }

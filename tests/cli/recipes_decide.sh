@@ -72,15 +72,20 @@ says() { grep -q "$1" said; }
 judge "10 20 30 40" "1 1 2 1" "1e-4 1e-4 1e-4 1e-4 1e-4 1e-4" 500
 check "best and shown to be: fine-tune" says '^Recommendation: fine-tune'
 check "at a price that is named" says 'only if the gain is worth 25 minutes for 1000 answers; zero'
-check "paid off against the longer prompts" says 'near (10 prompt tokens.*paid off after 501 answers'
-check "never against what costs the same" says 'Against zero it never pays off'
+check "paid off against the longer prompts" says '^  against near .*: after 501 answers (1 s each'
+check "never against what costs the same" says '^  against zero .*: never (1 s an answer, not 1)'
 judge "10 20 39 40" "1 1 2 1" "1e-4 1e-4 1e-4 1e-4 1e-4 0.6" 500
 check "not told from near, but cheaper for so many" says '^Recommendation: fine-tune'
 check "which it says" says 'near .*the data cannot tell them apart'
 judge "10 20 39 40" "1 1 2 1" "1e-4 1e-4 1e-4 1e-4 1e-4 0.6" 500 100
 check "for a few answers training does not pay" \
     says '^Recommendation: do not fine-tune; put the 2 nearest training examples'
-check "since it costs more" says 'near takes 3 minutes for 100 answers, lora takes 10 minutes'
+check "since it costs more" says 'for 100 answers lora takes 10 minutes, near 3 minutes'
+judge "10 20 39 40" "1 1 0.8 1" "1e-4 1e-4 1e-4 1e-4 1e-4 0.6" 100 10000
+check "a faster one that cannot be told from it" says 'put the 2 nearest training examples'
+judge "10 39 20 40" "1 1 2 0.95" "1e-4 1e-4 1e-4 1e-4 0.6 1e-4" 100 10000
+check "seconds that are about the same: what is simpler" says 'put the same 2 examples'
+check "it says so" says 'where it is about the same, what is simpler: for 10000 answers lora takes'
 judge "38 39 40 41" "1 1 2 1" "0.5 0.5 0.02 0.5 0.5 0.5" 500
 check "0.02 is nothing among six pairs: as it is" \
     says '^Recommendation: do not fine-tune; use the model as it is'
