@@ -13,6 +13,8 @@
 MODEL   ?= build/data/SmolLM2-135M-Instruct.Q4_1.gguf
 ADAPTER ?=
 GENERAL ?=
+# How GENERAL is read, such as --shape plain for plain text.
+IMPORT  ?=
 TASKS   ?=
 CHOICES ?=
 FIELD   ?= choices
@@ -42,13 +44,13 @@ else
 
 name = $(basename $(notdir $(1)))
 with = $(if $(filter tuned,$(1)),-a $(ADAPTER))
-import = $(if $(filter %.ft,$(1)),ft-cat -q -i $(1) | ft-import -q,ft-import -i $(1))
+import = $(if $(filter %.ft,$(1)),ft-cat -q -i $(1) | ft-import -q,ft-import $(2) -i $(1))
 
 # ---- general text ----
 
 $(W)/general.packed: $(GENERAL) $(MODEL)
 	@mkdir -p $(W)
-	$(call import,$<) | ft-tokenize -m $(MODEL) | ft-pack -l $(LENGTH) --long split -o $@
+	$(call import,$<,$(IMPORT)) | ft-tokenize -m $(MODEL) | ft-pack -l $(LENGTH) --long split -o $@
 
 # A window is no independent example: those of one text belong together, unless there are only a
 # few texts, whose windows then have to do.
