@@ -44,8 +44,9 @@ function shown(i) { return i && adjusted[i] < 0.05 && difference[i] != 0 }
 function said(x, y,    i, s) {
     i = pair(x, y)
     s = b[i] == x ? 1 : -1
-    return sprintf("%+.4g against %s (95 %%: %.4g to %.4g; p %.2g for all pairs)", s * difference[i], y,
-                   s > 0 ? from[i] : -to[i], s > 0 ? to[i] : -from[i], adjusted[i])
+    return sprintf("%+.4g against %s (95 %%: %.4g to %.4g; p %.2g for all pairs)",
+                   s * difference[i], y, s > 0 ? from[i] : -to[i], s > 0 ? to[i] : -from[i],
+                   adjusted[i])
 }
 
 function table(    i, w) {
@@ -57,8 +58,8 @@ function table(    i, w) {
         printf "  %-6s %9.4g  %-18s %8.1f %8.1f %9.3f %9.3f\n", w, score[w],
                sprintf("%.4g to %.4g", low[w], high[w]), prompt[w], answer[w], seconds[w], alone[w]
     }
-    printf "\n  prompt, answer: tokens an answer. s/answer: all questions together, so that prompts\n"
-    printf "  share what they begin with; s alone: one question at a time.\n"
+    print "\n  prompt, answer: tokens an answer. s/answer: all questions together, so that"
+    print "  prompts share what they begin with; s alone: one question at a time."
     printf "  Training: %s, %d tokens, %.0f MB of memory.\n", span(training["lora"]), tokens,
            memory / 1e6
 }
@@ -105,8 +106,8 @@ function why(    i, w, open) {
         printf "  A difference below %.2g may well exist; %d questions are too few to see it.\n",
                seen_from, examples
     if (chosen != cheapest_tied)
-        printf "- So cost decides, and where it is about the same, what is simpler: for %d answers%s\n",
-               answers, costs_of(open)
+        printf "- So cost decides, and where it is about the same, what is simpler: " \
+               "for %d answers%s\n", answers, costs_of(open)
     else if (chosen != best)
         printf "- So cost decides: for %d answers%s\n", answers, costs_of(open)
     else if (open != "")
@@ -138,8 +139,8 @@ function payoff(    i, w) {
     printf "- Training took %s. In time it has paid off\n", span(training["lora"])
     for (i = 1; i < n; i++) {
         w = way[i]
-        printf "  against %s (%.0f prompt tokens, not %.0f): %s; one at a time: %s.\n", w, prompt[w],
-               prompt["lora"], paid(seconds["lora"], seconds[w]), paid(alone["lora"], alone[w])
+        printf "  against %s (%.0f prompt tokens, not %.0f): %s; one at a time: %s.\n", w,
+               prompt[w], prompt["lora"], paid(seconds["lora"], seconds[w]), paid(alone["lora"], alone[w])
     }
 }
 

@@ -3,9 +3,9 @@
 # FOLDER/decide.tsv, and prints it for people, with a recommendation and its reasons.
 #
 # The recommendation: of the ways for which the data show no difference from the best one, the one
-# that costs least for ANSWERS answers, or one that needs less (zero, fixed, near, lora) and costs at
-# most a tenth more, since seconds are not known better than that. A difference is shown when the paired test of ft-compare
-# says so, its p corrected by Holm for all pairs of ways.
+# that costs least for ANSWERS answers, or one that needs less (zero, fixed, near, lora) and costs
+# at most a tenth more, since seconds are not known better than that. A difference is shown when the
+# paired test of ft-compare says so, its p corrected by Holm for all pairs of ways.
 set -eu
 [ $# = 4 ] || { echo "usage: decide.sh FOLDER METRICS SHOTS ANSWERS" >&2; exit 64; }
 here=$(dirname "$0")
@@ -37,15 +37,16 @@ metric=${2%%,*}
 # behind the first run are compared by the first metric alone.
 pairs() {
     jq -r '.baseline as $base | .comparisons[] |
-        ["pair", .metric, $base, .system, .difference, .interval[0], .interval[1], .p, .detectable] |
-        @tsv' "$1/compare-zero.json" "$1/compare-fixed.json" "$1/compare-near.json"
+        ["pair", .metric, $base, .system, .difference, .interval[0], .interval[1], .p,
+         .detectable] | @tsv' "$1/compare-zero.json" "$1/compare-fixed.json" "$1/compare-near.json"
 }
 
 # What the other metrics say: "other METRIC WAY score".
 others() {
     for way in zero fixed near lora; do
         jq -r --arg way "$way" --arg first "$metric" --arg all "$2" '
-            . as $q | $all | split(",")[] | select(. != $first) | ["other", ., $way, $q[.]] | @tsv' \
+            . as $q | $all | split(",")[] | select(. != $first) |
+            ["other", ., $way, $q[.]] | @tsv' \
             "$1/quality-$way.json"
     done
 }

@@ -1,6 +1,6 @@
 # holm.awk: several tests at once. p[1..m] become adjusted[1..m], such that the chance of any false
-# alarm among them stays below alpha when what is below alpha counts (Holm 1979). Used beside another
-# program: awk -f holm.awk -f program.awk.
+# alarm among them stays below alpha when what is below alpha counts (Holm 1979). Used beside
+# another program: awk -f holm.awk -f program.awk.
 
 function holm(p, m, adjusted,    i, k, rank, last, x, at) {
     for (i = 1; i <= m; i++) {

@@ -55,7 +55,8 @@ done
 for name in orders long epsilon; do
     check "chrf with $name: as sacrebleu" equal_chrf $name
 done
-check "their signatures are sacrebleu's, and beta" test "$(jq -r .signatures.chrf result-orders)" = \
+check "their signatures are sacrebleu's, and beta" test \
+    "$(jq -r .signatures.chrf result-orders)" = \
     "nrefs:var|case:lc|eff:yes|nc:4|nw:3|space:yes|beta:3|version:2.6.0"
 check "that of epsilon" test "$(jq -r .signatures.chrfpp result-epsilon)" = \
     "nrefs:var|case:mixed|eff:no|nc:6|nw:2|space:no|version:2.6.0"

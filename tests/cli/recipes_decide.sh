@@ -1,5 +1,5 @@
-# The recipes decide.mk and forgetting-report.mk in their smallest form: they run, a second make does
-# nothing, and what they say follows from the figures: also when these are made up.
+# The recipes decide.mk and forgetting-report.mk in their smallest form: they run, a second make
+# does nothing, and what they say follows from the figures: also when these are made up.
 set -eu
 . "$FT_ROOT/tests/cli/lib.sh"
 
@@ -104,7 +104,8 @@ forget() {
 }
 check_status 0 "forgetting-report.mk runs" forget ADAPTER="$PWD/out/adapter.ft" W="$PWD/forgot" \
     TASKS="$PWD/raw.jsonl" CHOICES="$PWD/quiz.jsonl"
-ft-import -q -i general.jsonl | ft-tokenize -q -m "$TOY" | ft-pack -q -l 100 --long split -o g.packed
+ft-import -q -i general.jsonl | ft-tokenize -q -m "$TOY" |
+    ft-pack -q -l 100 --long split -o g.packed
 ft-eval -q -m "$TOY" --json g.packed 2>/dev/null >base.json
 ft-eval -q -m "$TOY" -a out/adapter.ft --json g.packed 2>/dev/null >tuned.json
 near() { # COLUMN FILE: the loss in the report is that of ft-eval

@@ -1,7 +1,8 @@
 /* eval_coverage.c: what a 95 % interval promises, by simulation: of 2,000 seeded data sets whose
- * truth is known, the intervals of 93 to 97 % hold it: right or wrong answers, alone and in clusters,
- * one system and two on the same examples, and losses that count by their targets. 2,000 know a
- * coverage of 0.95 to 0.005. Intervals that ignore the clusters must fail, or nothing was tested. */
+ * truth is known, the intervals of 93 to 97 % hold it: right or wrong answers, alone and in
+ * clusters, one system and two on the same examples, and losses that count by their targets. 2,000
+ * know a coverage of 0.95 to 0.005. Intervals that ignore the clusters must fail, or nothing was
+ * tested. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

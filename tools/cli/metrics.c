@@ -96,8 +96,8 @@ static void read_smooth(cli_metrics *o)
 }
 
 const char *const cli_metrics_of_text[] = {
-    "references", "tok", "smooth", "smooth-value", "chrf-char-order", "chrf-word-order", "chrf-beta",
-    "chrf-whitespace", "chrf-eps-smoothing", "stem", "squad", "lowercase", "by", NULL};
+    "references", "tok", "smooth", "smooth-value", "chrf-char-order", "chrf-word-order",
+    "chrf-beta", "chrf-whitespace", "chrf-eps-smoothing", "stem", "squad", "lowercase", "by", NULL};
 
 /* An option that would do nothing is misuse. */
 static void refuse_all(int drawn)

@@ -1,5 +1,5 @@
-/* signatures.h: members that all of ft-eval's signatures share: how intervals were drawn, and on what
- * data, so that two results can be told to be comparable. Each begins with a comma, to stand behind
+/* signatures.h: members that all of ft-eval's signatures share: how intervals were drawn, and on
+ * what data, so that two results can be told to be comparable. Each begins with a comma, to stand behind
  * "program".
  *
  *     cli_put_drawn(b, draws, n_units, by_cluster ? "group" : NULL);
