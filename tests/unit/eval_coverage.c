@@ -84,7 +84,7 @@ static size_t bootstrap_held(int clustered, int together)
             assert_int_equal(together ? ft_units_add_to(u, &cluster[i], 4, row, &unit, &e)
                                       : ft_units_add(u, row, &unit, &e), 0);
         }
-        assert_int_equal(ft_bootstrap(u, 400, set, accuracy, NULL, 1, pool, interval, &e), 0);
+        assert_int_equal(ft_bootstrap(u, 240, set, accuracy, NULL, 1, pool, interval, &e), 0);
         held += interval[0][0] <= right_a && right_a <= interval[0][1];
         ft_units_free(&u);
     }
@@ -117,7 +117,7 @@ static held compare_held(int clustered)
     double b_true = clustered ? right_b_clustered : right_b, truth = b_true - right_a;
     held h = {0};
     for (uint32_t set = 0; set < SETS; set++) {
-        ft_compare_options o = {0.05, 0.8, 400, 100, set};
+        ft_compare_options o = {0.05, 0.8, clustered ? 400 : 240, 100, set};
         ft_pairs p = {ROWS, a, b, NULL, clustered ? cluster : NULL, 0};
         ft_comparison r;
         draw_answers(set, clustered);
