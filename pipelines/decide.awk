@@ -140,7 +140,8 @@ function payoff(    i, w) {
     for (i = 1; i < n; i++) {
         w = way[i]
         printf "  against %s (%.0f prompt tokens, not %.0f): %s; one at a time: %s.\n", w,
-               prompt[w], prompt["lora"], paid(seconds["lora"], seconds[w]), paid(alone["lora"], alone[w])
+               prompt[w], prompt["lora"], paid(seconds["lora"], seconds[w]),
+               paid(alone["lora"], alone[w])
     }
 }
 

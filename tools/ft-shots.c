@@ -207,7 +207,7 @@ static void work(void *ctx, cli_item *it, unsigned number)
     worker *w = &j->workers[number];
     uint32_t chosen[FT_BM25_MOST];
     ft_mp list[FT_BM25_MOST];
-    size_t n;
+    size_t n = 0;
     if (choose(j, w, it, chosen, &n) < 0)
         return;
     for (size_t i = 0; i < n; i++) {

@@ -1,6 +1,6 @@
 /* signatures.h: members that all of ft-eval's signatures share: how intervals were drawn, and on
- * what data, so that two results can be told to be comparable. Each begins with a comma, to stand behind
- * "program".
+ * what data, so that two results can be told to be comparable. Each begins with a comma, to stand
+ * behind "program".
  *
  *     cli_put_drawn(b, draws, n_units, by_cluster ? "group" : NULL);
  *     cli_put_data(b, in, NULL);
