@@ -1,13 +1,13 @@
 # data.mk: what the training recipes have in common: from examples to rows to train on. Included.
 #
-#   DATA -> import | dedup -> split by groups -> train, val, test -> tokenize | pack
+#   RAW -> import | dedup -> split by groups -> train, val, test -> tokenize | pack
 #
-# DATA may be anything that ft-import reads. Without it the data are package descriptions of this
+# RAW may be anything that ft-import reads. Without it the data are package descriptions of this
 # machine's Debian, and the task is to write the one-line summary of a package.
 
 MODEL  ?= build/data/SmolLM2-135M-Instruct.Q4_1.gguf
 APT    ?= build/data/apt.jsonl
-DATA   ?= $(W)/raw.jsonl
+RAW   ?= $(W)/raw.jsonl
 # Examples with the same `group` stay on one side; those without are groups of their own.
 SPLIT  ?= --group group --ratio 78,6,16
 LENGTH ?= 512
@@ -22,6 +22,9 @@ HERE   := $(dir $(lastword $(MAKEFILE_LIST)))
 .NOTPARALLEL:
 .SECONDARY:
 
+# What a program says with --json goes into a file, and is shown when the program fails.
+said = 2> $(1) || { cat $(1) >&2; exit 1; }
+
 build/data/apt.jsonl:
 	@mkdir -p $(@D)
 	sh $(HERE)apt-data.sh $(@D)/apt-lists >$@
@@ -30,7 +33,7 @@ $(W)/raw.jsonl: $(APT)
 	@mkdir -p $(@D)
 	awk 'length($$0) < 1600 && ++n % $(EVERY) == 1' $(APT) > $@
 
-$(W)/clean.ft: $(DATA)
+$(W)/clean.ft: $(RAW)
 	@mkdir -p $(@D)
 	ft-import $(IMPORT) -i $< | ft-dedup -o $@
 

@@ -2,9 +2,9 @@
 # general examples among the training data (replay) prevent: one run for each share of them, both
 # losses, a table and a picture.
 #
-#   make -f pipelines/forgetting.mk DATA=mine.jsonl GENERAL=chats.jsonl W=out SHARES='0 5 10 25'
+#   make -f pipelines/forgetting.mk RAW=mine.jsonl GENERAL=chats.jsonl W=out SHARES='0 5 10 25'
 #
-# A share is per cent of the training tokens; all of DATA is trained on in each run. Without GENERAL
+# A share is per cent of the training tokens; all of RAW is trained on in each run. Without GENERAL
 # the model's own answers to everyday questions are replayed (general.mk).
 
 W      ?= build/forgetting

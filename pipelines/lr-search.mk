@@ -1,7 +1,7 @@
 # lr-search.mk: which learning rate suits these data: short runs under GNU parallel, the validation
 # loss of each, a picture and a recommendation with its reason.
 #
-#   make -f pipelines/lr-search.mk DATA=mine.jsonl W=out RATES='1e-4 3e-4 1e-3'
+#   make -f pipelines/lr-search.mk RAW=mine.jsonl W=out RATES='1e-4 3e-4 1e-3'
 #
 # Interrupted, it goes on: finished runs are in the job log, the one at work has its checkpoint.
 # JOBS runs at a time share the processors; the result does not depend on it.

@@ -2,7 +2,7 @@
 # trains, how low the loss gets, what it makes the model forget, how fast it is and what memory it
 # takes, as a table (text, TSV and Markdown) and a picture.
 #
-#   make -f pipelines/methods.mk DATA=mine.jsonl W=out
+#   make -f pipelines/methods.mk RAW=mine.jsonl W=out
 #   make -f pipelines/methods.mk METHODS='lora dora ia3' TRAIN_OPTIONS='--epochs 2 --seed 1'
 
 W       ?= build/methods

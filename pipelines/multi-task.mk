@@ -5,7 +5,7 @@
 
 W       ?= build/multi-task
 METRICS ?= rougeL,em
-ANSWER  ?= 40
+TOKENS  ?= 40
 TRAIN_OPTIONS ?= --lora-rank 16 --lr 2e-4 --batch 16 --epochs 1 --seed 1
 
 .PHONY: multi-task
@@ -36,11 +36,11 @@ $(W)/questions.ft: $(W)/questions.jsonl
 	ft-import -i $< -o $@
 
 $(W)/answers-base.ft: $(W)/questions.jsonl
-	jq -c 'del(.adapter)' $< | ft-import | ft-generate -m $(MODEL) --max-tokens $(ANSWER) -o $@
+	jq -c 'del(.adapter)' $< | ft-import | ft-generate -m $(MODEL) --max-tokens $(TOKENS) -o $@
 comma := ,
 space := $(subst ,, )
 $(W)/answers-tuned.ft: $(W)/questions.ft $(TASKS:%=$(W)/adapter-%.ft)
-	ft-generate -i $< -m $(MODEL) --max-tokens $(ANSWER) -o $@ \
+	ft-generate -i $< -m $(MODEL) --max-tokens $(TOKENS) -o $@ \
 	    --adapters $(subst $(space),$(comma),$(foreach t,$(TASKS),$(t)=$(W)/adapter-$(t).ft))
 
 $(W)/scores-%.jsonl: $(W)/answers-%.ft

@@ -2,7 +2,7 @@
 # virtual tokens before every text are learned at each layer. A hundredth of LoRA's parameters, for
 # many small tasks over one base; weaker where much has to be learned.
 #
-#   make -f pipelines/prefix.mk DATA=mine.jsonl W=out
+#   make -f pipelines/prefix.mk RAW=mine.jsonl W=out
 #
 # METHOD=prompt learns input embeddings instead (Lester et al. 2021). Neither can be merged: an
 # adapter of virtual tokens is given to ft-generate with -a.

@@ -2,7 +2,7 @@
 # LoRA adapter beside it. For models whose 16-bit weights do not fit the memory; on a model that
 # fits it costs a little quality, which the table shows.
 #
-#   make -f pipelines/qlora.mk DATA=mine.jsonl W=out
+#   make -f pipelines/qlora.mk RAW=mine.jsonl W=out
 #
 # The adapter belongs to the base in NF4: ft-eval, ft-generate and ft-merge convert it again by
 # themselves. $(W)/nf4.gguf is that base as a file, to deploy the adapter on.

@@ -1,6 +1,6 @@
 # sft.mk: supervised fine-tuning with LoRA, from examples to a merged model and a verdict:
 #
-#   make -f pipelines/sft.mk DATA=mine.jsonl W=out
+#   make -f pipelines/sft.mk RAW=mine.jsonl W=out
 #
 # Each step leaves its result in $(W); make does what is not done yet and nothing else, so an
 # interrupted run goes on where it was, training too (from its last checkpoint). TRAIN_OPTIONS are
@@ -8,7 +8,7 @@
 
 W       ?= build/sft
 METRICS ?= rougeL,chrf
-ANSWER  ?= 40
+TOKENS  ?= 40
 TRAIN_OPTIONS ?= --lora-rank 16 --lr 2e-4 --batch 16 --epochs 1 --seed 1
 
 .PHONY: sft table verdict
@@ -45,9 +45,9 @@ table: $(W)/base.json $(W)/adapter.json
 # What both models write for the test split, its scores against the real answers, and whether the
 # difference is more than chance.
 $(W)/answers-base.ft: $(W)/test.ft
-	ft-generate -i $< -m $(MODEL) --max-tokens $(ANSWER) -o $@
+	ft-generate -i $< -m $(MODEL) --max-tokens $(TOKENS) -o $@
 $(W)/answers-tuned.ft: $(W)/test.ft $(W)/adapter.ft
-	ft-generate -i $< -m $(MODEL) -a $(W)/adapter.ft --max-tokens $(ANSWER) -o $@
+	ft-generate -i $< -m $(MODEL) -a $(W)/adapter.ft --max-tokens $(TOKENS) -o $@
 $(W)/scores-%.jsonl: $(W)/answers-%.ft
 	ft-eval -i $< --metrics $(METRICS) --scores $@ --json > $(W)/scores-$*.json
 

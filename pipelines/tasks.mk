@@ -6,7 +6,7 @@ SUMMARY ?= $(W)/summary.jsonl
 SECTION ?= $(W)/section.jsonl
 TASKS   := summary section
 
-$(W)/summary.jsonl: $(DATA)
+$(W)/summary.jsonl: $(RAW)
 	@mkdir -p $(@D)
 	cp $< $@
 
@@ -16,7 +16,7 @@ define ASK_SECTION
     {role: "assistant", content: .label}]}
 endef
 export ASK_SECTION
-$(W)/section.jsonl: $(DATA)
+$(W)/section.jsonl: $(RAW)
 	@mkdir -p $(@D)
 	jq -c "$$ASK_SECTION" $< > $@
 

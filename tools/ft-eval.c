@@ -134,13 +134,11 @@ static void run_metrics(void)
 
 static void check_choices(void)
 {
-    static const char *const of_text[] = {"references", "tok", "smooth", "smooth-value", "stem",
-                                          "squad", "lowercase"};
     if (choices && metrics.list)
         cli_usage_error("--choices asks a model, --metrics compares texts: use two runs");
-    for (size_t i = 0; choices && i < sizeof of_text / sizeof of_text[0]; i++)
-        if (cli_given(of_text[i]))
-            cli_usage_error("--%s goes with --metrics", of_text[i]);
+    for (size_t i = 0; choices && cli_metrics_of_text[i]; i++)
+        if (cli_given(cli_metrics_of_text[i]))
+            cli_usage_error("--%s goes with --metrics", cli_metrics_of_text[i]);
 }
 
 static void measure_choices(ft_reader *in, const ft_model *m, const ft_adapter *l,

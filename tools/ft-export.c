@@ -176,7 +176,7 @@ int main(int argc, char **argv)
         (void)ft_format_by_name(to, &j.shape);
     j.in = cli_reader(cli_input(), FT_KIND_TEXT);
     cli_check(ft_out_open(&j.out, cli_output(), cli_err()));
-    cli_each_record(j.in, &(cli_steps){begin_table, put_item, write_item}, &j);
+    cli_each_record(j.in, &(cli_steps){begin_table, put_item, write_item, NULL}, &j);
     if (j.list)
         cli_check(ft_out_write(j.out, cli_counts()->read ? "\n]\n" : "[]\n", 3, cli_err()));
     cli_check(ft_out_commit(&j.out, cli_err()));

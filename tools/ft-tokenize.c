@@ -172,7 +172,7 @@ int main(int argc, char **argv)
     j.out = cli_writer(cli_output(), h);
     cli_check(ft_writer_derive(j.out, in, cli_err()));
     cli_check(ft_writer_derive_file(j.out, "tokenizer", &h.tokenizer, cli_err()));
-    cli_each_record(in, &(cli_steps){find_template, encode_item, put_item}, &j);
+    cli_each_record(in, &(cli_steps){find_template, encode_item, put_item, NULL}, &j);
     lost = close_job(&j);
     cli_finish(&j.out);
     ft_reader_free(&in);

@@ -142,6 +142,8 @@ static int compare_chars(ft_chrf *c, double *sums, ft_err *e)
 {
     double match[FT_CHAR_GRAM_ORDER];
     int done;
+    if (c->how.chars > FT_CHAR_GRAM_ORDER)
+        return compare(c->ngrams, &c->hyp, &c->ref, c->how.chars, sums, e);
     if (ft_char_grams_match(c->chars, c->hyp.s, c->hyp.n, c->ref.s, c->ref.n, match, &done, e) < 0)
         return FT_ERR_NOMEM;
     if (!done)
@@ -182,10 +184,26 @@ int ft_chrf_segment(ft_chrf *c, ft_slice hyp, const ft_slice *refs, size_t n_ref
     return 0;
 }
 
+/* As chrF++.py has it: the mean of F over all orders. */
+static double score_with_epsilon(const ft_chrf_settings *how, const double *sums)
+{
+    double factor = (double)how->beta * how->beta, score = 0;
+    unsigned orders = how->chars + how->words;
+    for (unsigned k = 0; k < orders; k++) {
+        const double *s = sums + 3 * k;
+        double precision = s[0] > 0 ? s[2] / s[0] : 1e-16, recall = s[1] > 0 ? s[2] / s[1] : 1e-16;
+        double below = factor * precision + recall;
+        score += below > 0 ? (1 + factor) * precision * recall / below : 1e-16;
+    }
+    return 100 * score / orders;
+}
+
 double ft_chrf_score(const ft_chrf_settings *how, const double *sums)
 {
     double factor = (double)how->beta * how->beta, precision = 0, recall = 0;
     size_t orders = 0;
+    if (how->epsilon)
+        return score_with_epsilon(how, sums);
     for (size_t k = 0; k < how->chars + how->words; k++) {
         const double *s = sums + 3 * k;
         if (s[0] > 0 && s[1] > 0) {

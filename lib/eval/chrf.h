@@ -8,7 +8,8 @@
  *     ft_chrf_segment(c, hypothesis, references, n, sums, e);  // ft_chrf_sums(&how) doubles
  *     score = ft_chrf_score(&how, total);                      // 0..100
  *
- * The epsilon smoothing of chrF++.py is not offered. Threads: one ft_chrf each.
+ * With `epsilon` an order that a side lacks counts as 1e-16, and F is averaged instead of precision
+ * and recall, as chrF++.py does. Threads: one ft_chrf each.
  */
 #ifndef FT_CHRF_H
 #define FT_CHRF_H
@@ -16,16 +17,17 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define FT_CHRF_CHARS_MAX 6
-#define FT_CHRF_WORDS_MAX 2
+#define FT_CHRF_CHARS_MAX 16
+#define FT_CHRF_WORDS_MAX 16
 /* Three sums for each order, characters first: n-grams of the hypothesis (0 when the reference has
  * none of this order), of the reference, matches. */
 #define FT_CHRF_SUMS_MAX (3 * (FT_CHRF_CHARS_MAX + FT_CHRF_WORDS_MAX))
 
 typedef struct ft_chrf_settings {
-    unsigned chars, words;     /* orders: 1..6 and 0..2                       */
+    unsigned chars, words;     /* orders: 1..16 and 0..16                     */
     unsigned beta;             /* recall counts beta times as much            */
     int lowercase, white_space;    /* white_space: count it as characters      */
+    int epsilon;
 } ft_chrf_settings;
 #define FT_CHRF_DEFAULTS {.chars = 6, .words = 0, .beta = 2}
 

@@ -53,7 +53,7 @@ typedef struct ft_comparison {
     double t_p;                         /* of the t test; NaN with one cluster */
     double effect_size;                 /* mean of d / its standard deviation, unweighted */
     double detectable;                  /* smallest |D| that is found with `power`; NaN: unknown */
-    ft_bootstrap bootstrap;
+    ft_resampled bootstrap;
     ft_randomised swaps;
     size_t wins, ties, losses;          /* items where b is better, equal, worse */
     int binary;                         /* all scores are 0 or 1; then also: */

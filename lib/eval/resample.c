@@ -114,12 +114,12 @@ static double slack_of(const ft_clusters *c)
 }
 
 int ft_bootstrap_pairs(const ft_clusters *c, size_t resamples, double alpha, uint64_t seed,
-                       ft_pool *pool, ft_bootstrap *out, ft_err *e)
+                       ft_pool *pool, ft_resampled *out, ft_err *e)
 {
     bootstrap_run b = {c, seed, resamples, NULL};
     double weight, difference, mean, slack;
     size_t beyond = 0, cut = (size_t)((double)resamples * alpha / 2);
-    *out = (ft_bootstrap){resamples, NAN, NAN, NAN};
+    *out = (ft_resampled){resamples, NAN, NAN, NAN};
     if (c->n < 2)
         return 0;
     if (!(b.drawn = ft_new(resamples, sizeof *b.drawn, e)))

@@ -35,10 +35,10 @@ int ft_clusters_of(ft_clusters *c, const double *x, const double *w, const uint3
                    size_t n, ft_err *e) FT_MUST_CHECK;
 void ft_clusters_free(ft_clusters *c);
 
-typedef struct ft_bootstrap {
+typedef struct ft_resampled {
     size_t resamples;
     double p, low, high;       /* NaN with fewer than two clusters */
-} ft_bootstrap;
+} ft_resampled;
 
 /* Draws n of the n clusters with replacement, B = resamples times (P. Koehn, "Statistical
  * significance tests for machine translation evaluation", EMNLP 2004). The interval is that of
@@ -46,7 +46,7 @@ typedef struct ft_bootstrap {
  * about its own mean as the distribution under no difference: (1 + #{|D* - mean| >= |D|}) / (B +
  * 1). Errors: FT_ERR_NOMEM. */
 int ft_bootstrap_pairs(const ft_clusters *c, size_t resamples, double alpha, uint64_t seed,
-                       ft_pool *pool, ft_bootstrap *out, ft_err *e) FT_MUST_CHECK;
+                       ft_pool *pool, ft_resampled *out, ft_err *e) FT_MUST_CHECK;
 
 typedef struct ft_randomised {
     size_t swaps;              /* assignments that were tried */

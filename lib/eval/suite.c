@@ -110,7 +110,7 @@ void ft_suite_scores(const ft_suite *s, const double *sums, size_t n_labels, int
 struct ft_scorer {
     const ft_suite *s;
     ft_bleu *bleu;
-    ft_chrf *chrf, *chrfpp;    /* chrf: where chrfpp does not give it too */
+    ft_chrf *chrf, *chrfpp;    /* chrf: where chrfpp does not give it, too */
     ft_rouge *rouge;
     ft_squad *squad;
     ft_points points;
@@ -126,7 +126,8 @@ int ft_scorer_new(ft_scorer **w, const ft_suite *s, ft_err *e)
     x->s = s;
     if (((m & BIT(FT_METRIC_BLEU)) && ft_bleu_new(&x->bleu, &s->bleu, e) < 0) ||
         ((m & BIT(FT_METRIC_CHRFPP)) && ft_chrf_new(&x->chrfpp, &s->chrfpp, e) < 0) ||
-        ((m & BIT(FT_METRIC_CHRF)) && !x->chrfpp && ft_chrf_new(&x->chrf, &s->chrf, e) < 0) ||
+        ((m & BIT(FT_METRIC_CHRF)) && (!x->chrfpp || s->chrf.words > 0) &&
+         ft_chrf_new(&x->chrf, &s->chrf, e) < 0) ||
         ((m & ROUGES) && ft_rouge_new(&x->rouge, &s->rouge, e) < 0) ||
         ((m & SQUAD) && ft_squad_new(&x->squad, e) < 0)) {
         ft_scorer_free(w);
@@ -190,10 +191,12 @@ static int add_chrf(ft_scorer *w, ft_slice prediction, const ft_slice *refs, siz
                     double *row, ft_err *e)
 {
     double *chrf = row + w->s->at[FT_METRIC_CHRF], *chrfpp = row + w->s->at[FT_METRIC_CHRFPP];
+    int both = ft_suite_has(w->s, FT_METRIC_CHRF) && !w->chrf, rc = 0;
     if (w->chrfpp)
-        return ft_chrf_segment(w->chrfpp, prediction, refs, n_refs, chrfpp,
-                               ft_suite_has(w->s, FT_METRIC_CHRF) ? chrf : NULL, e);
-    return w->chrf ? ft_chrf_segment(w->chrf, prediction, refs, n_refs, chrf, NULL, e) : 0;
+        rc = ft_chrf_segment(w->chrfpp, prediction, refs, n_refs, chrfpp, both ? chrf : NULL, e);
+    if (rc == 0 && w->chrf)
+        rc = ft_chrf_segment(w->chrf, prediction, refs, n_refs, chrf, NULL, e);
+    return rc;
 }
 
 static int add_rouge(ft_scorer *w, ft_slice prediction, const ft_slice *refs, size_t n_refs,

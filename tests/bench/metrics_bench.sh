@@ -1,5 +1,6 @@
 # metrics_bench.sh: text metrics, beside sacrebleu and rouge-score: whole runs of ft-eval, start and
-# reading included, against the peers' scoring alone; and whether the scores are the same.
+# reading included, against the peers' scoring alone; and whether the scores are the same. Then
+# ft-compare on 100,000 rows, its bootstrap beside scipy's: 1,000 resamples of the mean difference.
 # shellcheck shell=sh
 . "$FT_ROOT/tests/bench/bench_lib.sh"
 
@@ -65,4 +66,31 @@ report() { # NAME METRICS PEER_WORD OPTION...
 report bleu_chrf bleu,chrf bleu,chrf
 report rouge rouge1,rouge2,rougeL,rougeLsum rouge --stem
 echo "metrics/bleu_chrf_intervals $(rate intervals bleu,chrf) pairs/s (1000 draws)"
+
+# Two systems' scores of the same rows, and groups of five.
+/usr/bin/python3 - $pairs <<'END_PYTHON'
+import random, sys
+r = random.Random(2)
+with open("a.jsonl", "w") as a, open("b.jsonl", "w") as b:
+    for i in range(int(sys.argv[1])):
+        x = r.random()
+        for f, v in ((a, x), (b, min(1, x + r.gauss(0.002, 0.1)))):
+            print('{"id":%d,"group":%d,"f1":%.6f}' % (i, i // 5, v), file=f)
+END_PYTHON
+for f in a b; do sed 's/"group":[0-9]*,//' $f.jsonl >$f-alone.jsonl; done
+compare_rate() { # NAME A B
+    i=0
+    while [ $i -lt "$runs" ]; do
+        timed "$1" ft-compare -q --resamples 1000 --swaps 1000 "$2" "$3"
+        i=$((i + 1))
+    done
+    calc "$pairs / $(median "$1.runs")" %.0f
+}
+theirs=''
+if has_peer; then
+    seconds=$("$PEER_PYTHON" "$FT_ROOT/tests/bench/metrics_peer.py" a.jsonl compare b.jsonl)
+    theirs=" (peer $(calc "$pairs / $seconds" %.0f): its resampling alone)"
+fi
+echo "metrics/compare $(compare_rate compare a-alone.jsonl b-alone.jsonl) rows/s$theirs"
+echo "metrics/compare_groups $(compare_rate compare_groups a.jsonl b.jsonl) rows/s"
 echo "metrics/peak $(calc "$(median bleu_chrf.runs 2) / 1024" %.0f) MiB"

@@ -66,6 +66,18 @@ for name in ("accuracy", "ece", "brier"):
 assert result["intervals"]["accuracy"]["low"] < right / 40 < result["intervals"]["accuracy"]["high"]
 END_PYTHON
 check "likelihoods are those of the loss, and the scores follow from them" /usr/bin/python3 check.py
+digest=$(/usr/bin/python3 "$FT_ROOT/tests/ft_decode.py" --trailer ask.ft | grep -o '[0-9a-f]\{32\}')
+check "signatures say how, by what, and on what data" test "$(jq -c '.signatures |
+    [.choices, .accuracy, .accuracy_per_byte, .ece, .cluster]' result)" = \
+    '["options","likelihood:answer+end|by:sum","likelihood:answer+end|by:byte",'\
+'"likelihood:answer+end|of:choices|bins:15","group"]'
+check "the draws" test "$(jq -r .signatures.bootstrap result)" = \
+    "n:1000|seed:0|level:95|units:14|by:cluster"
+check "and the digest" sh -c 'for d in $1; do [ "$d" != "$2" ] || exit 0; done; exit 1' - \
+    "$digest" "$(jq -r .signatures.data result)"
+choose --bootstrap 0 --json --compute f32 ask.ft >plain
+check "without draws there are none; products are named" test \
+    "$(jq -c '.signatures | [.compute, has("bootstrap")]' plain)" = '["f32",false]'
 for threads in 1 4; do
     choose --json --threads $threads --scores scores-$threads ask.ft >result-$threads
 done

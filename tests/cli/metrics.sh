@@ -19,6 +19,7 @@ cat >compare.py <<'END_PYTHON'
 import json
 import sys
 name, golden, result, scores = sys.argv[1:5]
+expected = int(sys.argv[5]) if len(sys.argv) > 5 else 20
 result = json.load(open(result))
 rows = [json.loads(line) for line in open(scores)] if scores != "-" else []
 checked = 0
@@ -38,12 +39,31 @@ for line in open(golden):
         got = sum((k + 1) * v for k, v in enumerate(values[20 * i:20 * i + 20]))
         assert abs(got - want) <= 1e-8, (metric, 20 * i, got, want)
     checked += 1
-assert checked == (20 if rows else 6), checked
+assert checked == (expected if rows else 6), checked
 assert not rows or [row["id"] for row in rows] == ["p%d" % i for i in range(12000)]
 END_PYTHON
 equal() { /usr/bin/python3 compare.py "$1" "$golden/metrics_$1.txt" "$2" "$3"; }
+equal_chrf() { # NAME: 2 metrics, of all and of each pair
+    /usr/bin/python3 compare.py "$1" "$golden/metrics_chrf.txt" "result-$1" "scores-$1" 4
+}
 
-cat "$golden"/metrics_*.txt | grep '^OPTIONS' | cut -c9- | while IFS='|' read -r name options; do
+grep -h '^OPTIONS' "$golden"/metrics_chrf.txt | cut -c9- | while IFS='|' read -r name options; do
+    # shellcheck disable=SC2086  # words
+    score chrf,chrfpp $options --json --bootstrap 0 --scores "scores-$name" pairs.ft \
+        >"result-$name" 2>"said-$name" || echo "status $?" >"said-$name"
+done
+for name in orders long epsilon; do
+    check "chrf with $name: as sacrebleu" equal_chrf $name
+done
+check "their signatures are sacrebleu's, and beta" test \
+    "$(jq -r .signatures.chrf result-orders)" = \
+    "nrefs:var|case:lc|eff:yes|nc:4|nw:3|space:yes|beta:3|version:2.6.0"
+check "that of epsilon" test "$(jq -r .signatures.chrfpp result-epsilon)" = \
+    "nrefs:var|case:mixed|eff:no|nc:6|nw:2|space:no|version:2.6.0"
+
+for name in usual intl char none; do
+    grep '^OPTIONS' "$golden/metrics_$name.txt"
+done | cut -c9- | while IFS='|' read -r name options; do
     # shellcheck disable=SC2086  # words
     score $texts $options --json --bootstrap 0 --scores "scores-$name" pairs.ft >"result-$name" \
         2>"said-$name" || echo "status $?" >"said-$name"
@@ -96,6 +116,77 @@ digest=$(/usr/bin/python3 "$FT_ROOT/tests/ft_decode.py" --trailer pairs.ft |
     grep -o '[0-9a-f]\{32\}')
 check "the signature has the digest of the data" sh -c '
     for d in $1; do grep -q "\"data\":\"$d\"" json && exit 0; done; exit 1' - "$digest"
+
+# --by: the scores of a value are those of its examples alone, and so are the intervals.
+/usr/bin/python3 - <<'END_PYTHON'
+import json
+kinds = ["b", "a", "c\u00e9", 7, "7", None, True]
+rows = [json.loads(line) for line in open("pairs.jsonl")][:2100]
+files = {}
+with open("kinds.jsonl", "w") as f:
+    for i, r in enumerate(rows):
+        kind = kinds[(i * i + i // 7) % 7]
+        if kind is not None or i % 2:
+            r["kind"] = kind
+        print(json.dumps(r), file=f)
+        files.setdefault(json.dumps(kind, ensure_ascii=False), []).append(r)
+for n, kind in enumerate(sorted(files, key=lambda s: s.encode())):
+    with open("kind%d.jsonl" % n, "w") as f:
+        for r in files[kind]:
+            print(json.dumps(r), file=f)
+    print(kind, file=open("kind%d.name" % n, "w"))
+END_PYTHON
+to_stream <kinds.jsonl >kinds.ft
+for threads in 1 4; do
+    score bleu,chrf,em --by kind --json --threads $threads kinds.ft >by-$threads 2>/dev/null
+    score bleu,chrf,em --by kind --threads $threads kinds.ft >by-text-$threads 2>/dev/null
+done
+check_same "--by: the same with 1 and 4 threads" by-1 by-4
+score bleu,chrf,em --json kinds.ft 2>/dev/null >want
+jq -c 'del(.by)' by-1 >got
+check_same "the total is as without" want got
+check "all values are there, in order" test "$(jq -c '[.by.values[].value]' by-1)" = \
+    '["7","a","b","cé",7,null,true]'
+for n in 0 1 2 3 4 5 6; do
+    to_stream <kind$n.jsonl | score bleu,chrf,em --json 2>/dev/null | jq -c 'del(.signatures)' >want
+    jq -c ".by.values[$n] | del(.value)" by-1 >got
+    check_same "$(cat kind$n.name): as its examples alone" want got
+done
+jq -r '.by.values[] | .value as $v | (to_entries[] |
+    select(.key != "value" and (.value | type == "number"))) |
+    ["by", "\"kind\"", ($v | tojson), .key, .value] | @tsv' by-1 | sed 's/\\"/"/g' >want
+grep '^by' by-text-1 | cut -f 1-5 >got
+/usr/bin/python3 - <<'END_PYTHON' >same
+def read(f):
+    return [(*r[:4], float(r[4])) for r in (line.rstrip("\n").split("\t") for line in open(f))]
+print(read("want") == read("got") and len(read("got")) == 28)
+END_PYTHON
+check "as text, too" grep -q True same
+score accuracy,macro_f1,mcc --by reference --bootstrap 0 --json labels.ft >by-label
+/usr/bin/python3 "$golden/metric_pairs.py" labels >labels.jsonl
+v=$(jq -c '.by.values[2].value' by-label)
+jq -c --argjson v "$v" 'select(.reference == $v)' labels.jsonl | to_stream |
+    score accuracy,macro_f1,mcc --bootstrap 0 --json | jq -c 'del(.signatures)' >want
+jq -c '.by.values[2] | del(.value)' by-label >got
+check_same "labels by value" want got
+seq 70 | sed 's/.*/{"prediction":"&","reference":"1","n":&}/' | to_stream >seventy.ft
+ft-eval --metrics em --by n --json seventy.ft >got 2>said
+check "many values have scores but no intervals" test \
+    "$(jq -c '[(.by.values | length), .by.values[0].em, .by.values[9].intervals]' got)" = \
+    '[70,100,{}]'
+check "which is said" grep -q '70 values of n are too many' said
+seq 1100 | sed 's/.*/{"prediction":"&","reference":"1","n":&}/' | to_stream >thousand.ft
+check_status 65 "over 1024 values are refused" score em --by n thousand.ft
+check_status 64 "--by without --metrics" ft-eval --by n seventy.ft
+to_stream </dev/null | score em --by n --json >got 2>/dev/null
+check "no examples, no values" test "$(jq -c .by.values got)" = '[]'
+
+# Labels whose 128th and 129th come with one example: the last that is drawn has its room.
+seq 0 150 | awk '{ print "{\"prediction\":\"p" ($1 == 0 ? 0 : 2 * $1) "\",\"reference\":\"" \
+    ($1 == 0 ? "p0" : "r" $1) "\"}" }' | to_stream >many.ft
+score micro_f1,accuracy --json many.ft >got 2>/dev/null
+check "more labels than are drawn" test "$(jq -c '[.micro_f1 == .accuracy,
+    (.intervals | has("micro_f1"))]' got)" = '[true,false]'
 
 # Lower case is Python's, of every character it knows.
 /usr/bin/python3 - >lower.jsonl <<'END_PYTHON'
@@ -177,6 +268,9 @@ check "named" grep -q '"meteor" is not one of' stderr
 check_status 64 "an option of another metric" score em --stem one.ft
 check_status 64 "a tokenizer of another metric" score rougeL --tok char one.ft
 check_status 64 "a tokenizer that there is not" score bleu --tok zh one.ft
+check_status 64 "chrf's option for others" score em --chrf-beta 3 one.ft
+check_status 64 "an order that there is not" score chrf --chrf-char-order 17 one.ft
+check_status 64 "words for chrfpp, which has its own" score chrfpp --chrf-word-order 1 one.ft
 check_status 64 "an option without --metrics" ft-eval --tok char one.ft
 check_status 64 "a model for scores" score em -m x.gguf one.ft
 check_status 64 "too few draws" score em --bootstrap 39 one.ft

@@ -18,7 +18,7 @@ recipe() { # NAME OPTION...
     recipe_name=$1
     shift
     make -s -C "$FT_ROOT" -f "pipelines/$recipe_name.mk" FT="$FT_BIN" MODEL="$TOY" LENGTH=2048 \
-        DATA="$PWD/raw.jsonl" W="$PWD/$recipe_name" ANSWER=6 "$@"
+        RAW="$PWD/raw.jsonl" W="$PWD/$recipe_name" TOKENS=6 "$@"
 }
 again() { # NAME OPTION...: a second make leaves every file as it is
     touch marker

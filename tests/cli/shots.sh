@@ -1,5 +1,6 @@
-# ft-shots against BM25 in Python; what is never shown: the question's own answer, and the part of
-# a split that the questions are of.
+# ft-shots against BM25 in Python and against transformers' hidden states
+# (tests/golden/make_shots.py); what is never shown: the question's own answer, and the part of a
+# split that the questions are of.
 set -eu
 . "$FT_ROOT/tests/cli/lib.sh"
 
@@ -63,6 +64,44 @@ shots_of() { ft-cat "$1" | jq -c .shots | sort -u | head -n 1; }
 check "another seed, other shots" test "$(shots_of other.ft)" != "$(shots_of f1.ft)"
 ft-shots -q --from pool.ft -k 0 ask.ft | ft-cat | jq -cS 'del(.shots)' >none
 check "no shots: the questions as they were" sh -c 'jq -cS . ask.jsonl | cmp - none'
+
+# ---- by the model ----
+golden=$FT_ROOT/tests/golden/shots.jsonl
+grep '"pool"' "$golden" | ft-import -q -o near_pool.ft
+grep '"near"' "$golden" | ft-import -q -o near_ask.ft
+by_model() { ft-shots -q --by embedding -m "$TOY" "$@" 2>/dev/null; }
+by_model --compute f32 -k 9 --from near_pool.ft near_ask.ft -o near.ft
+ft-cat near_ask.ft | jq -c '[.id, .near]' >want
+ft-cat near.ft | jq -c '[.id, (.shots | reverse)]' >got
+check "28 questions have the nine nearest that transformers finds" test "$(wc -l <want)" = 28
+check_same "in the same order" want got
+for threads in 1 3; do
+    by_model --threads $threads --from pool.ft ask.ft -o m$threads.ft
+done
+check_same "the same bytes with 1 and 3 threads" m1.ft m3.ft
+ft-cat ask.ft | head -n 7 | ft-import -q -o few.ft
+by_model --from pool.ft few.ft | ft-cat >few
+ft-cat m1.ft | head -n 7 >want
+check_same "and with fewer questions beside" want few
+grep '"near"' "$golden" | ft-import -q -o ask_again.ft
+by_model --allow-leak --from near_ask.ft ask_again.ft | ft-cat |
+    jq -c 'select(.id as $id | .shots | index($id))' >own
+check "a question is not shown its own answer" test ! -s own
+printf '%s\n' '{"id":1,"prompt":"","completion":"x"}' | ft-import -q -o nothing.ft
+check "a question without words gets none" test \
+    "$(by_model --from near_pool.ft nothing.ft | ft-cat | jq -c .shots)" = "[]"
+check_status 64 "--by embedding without a model" ft-shots --by embedding --from pool.ft ask.ft
+check_status 64 "a model for another way" ft-shots -m "$TOY" --from pool.ft ask.ft
+check_status 66 "a model that is not there" \
+    ft-shots --by embedding -m nix.gguf --from pool.ft ask.ft
+check_status 71 "a bound on memory holds here, too" \
+    ft-shots --by embedding -m "$TOY" --memory 2K --from pool.ft ask.ft -o x.ft
+echo '{"prompt":"a","completion":"b"}
+{"prediction":"a","reference":"b"}' | ft-import -q -o none.ft
+check_status 65 "a question that is none" \
+    ft-shots --by embedding -m "$TOY" --from near_pool.ft none.ft -o x.ft
+check "is named" grep -q "record 2 of none.ft" stderr
+check "and nothing stays" test ! -e x.ft
 
 # ---- refusals ----
 check_status 64 "no pool" ft-shots ask.ft -o x.ft

@@ -47,6 +47,7 @@ train-save | packed.ft | ft-train -m toy.gguf --batch 8 --checkpoint out --every
 eval          | packed.ft  | ft-eval -m toy.gguf -a adapter.ft --json
 eval-scores   | packed.ft  | ft-eval -m toy.gguf --json --scores out/scores.jsonl
 shots         | text.ft    | ft-shots --from items.ft -k 2
+shots-near    | text.ft    | ft-shots --from items.ft -k 2 --by embedding -m toy.gguf
 eval-metrics  | answers.ft | ft-eval --metrics bleu,rougeLsum,em --json --scores out/scores
 eval-joined   | answers.ft | ft-eval --metrics chrfpp,mcc --references answers.ft --bootstrap 40
 generate      | text.ft    | ft-generate -m toy.gguf --max-tokens 4

@@ -1,6 +1,6 @@
 """make_metrics.py: what the reference programs score the pairs of metric_pairs.py.
 
-    for n in usual intl char none labels; do
+    for n in usual intl char none labels chrf; do
         build/peers/python/bin/python tests/golden/make_metrics.py $n > tests/golden/metrics_$n.txt
     done
 
@@ -37,6 +37,13 @@ CONFIGS = {
                  stem=True, unicode=False, squad=1),
     "none": dict(options="--tok none,unicode --smooth none --lowercase --squad 2", tok="none",
                  smooth="none", lower=True, stem=False, unicode=True, squad=2),
+}
+# Settings of chrF and chrF++ alone.
+CHRF_CONFIGS = {
+    "orders": ("--chrf-char-order 4 --chrf-word-order 3 --chrf-beta 3 --chrf-whitespace --lowercase",
+               dict(char_order=4, beta=3, whitespace=True, lowercase=True), 3),
+    "long": ("--chrf-char-order 9 --chrf-beta 1", dict(char_order=9, beta=1), 0),
+    "epsilon": ("--chrf-eps-smoothing --chrf-word-order 1", dict(eps_smoothing=True), 1),
 }
 ALONE = [(0xE00, 0xEFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3005, 0x3005), (0x3007, 0x3007),
          (0x3040, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF),
@@ -120,6 +127,25 @@ def score(config, data):
     return values, total
 
 
+def print_chrf(data):
+    n = max(len(r) for _, r in data)
+    streams = [[r[k] if k < len(r) else None for _, r in data] for k in range(n)]
+    for name, (options, how, words) in CHRF_CONFIGS.items():
+        print(f"OPTIONS {name}|{options}")
+        for m, order in (("chrf", words), ("chrfpp", 2)):
+            metric = CHRF(word_order=order, **how)
+            values = [metric.sentence_score(p, refs).score for p, refs in data]
+            total = metric.corpus_score([p for p, _ in data], streams).score
+            print_values(name, m, values, total)
+
+
+def print_values(name, m, values, total):
+    print(f"A {name}|{m}|{total!r}")
+    sums = [sum((k + 1) * v for k, v in enumerate(values[at:at + BLOCK]))
+            for at in range(0, len(values), BLOCK)]
+    print(f"B {name}|{m}|{' '.join('%.13g' % x for x in sums)}")
+
+
 def calibration(rows):
     brier, bins = 0.0, {}
     for row in rows:
@@ -150,6 +176,9 @@ def main():
     for record in pairs():
         refs = record["reference"]
         data.append((record["prediction"], refs if isinstance(refs, list) else [refs]))
+    if name == "chrf":
+        print_chrf(data)
+        return
     values, total = score(CONFIGS[name], data)
     if len(sys.argv) > 2:
         for i in range(len(data)):
@@ -157,10 +186,7 @@ def main():
         return
     print(f"OPTIONS {name}|{CONFIGS[name]['options']}")
     for m in values:
-        print(f"A {name}|{m}|{total[m]!r}")
-        sums = [sum((k + 1) * v for k, v in enumerate(values[m][at:at + BLOCK]))
-                for at in range(0, len(data), BLOCK)]
-        print(f"B {name}|{m}|{' '.join('%.13g' % x for x in sums)}")
+        print_values(name, m, values[m], total[m])
 
 
 if __name__ == "__main__":

@@ -212,7 +212,7 @@ static void test_all_resamples(void **state)
     static double drawn[ALL];
     double s[N], w[N], sum = 0, weight = 0, mean = 0, p = 0, below = 0, above = 0;
     ft_clusters c = {N, s, w};
-    ft_bootstrap r;
+    ft_resampled r;
     (void)state;
     for (size_t i = 0; i < N; i++) {
         s[i] = gauss(50, i) + 0.4;

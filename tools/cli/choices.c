@@ -8,6 +8,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/example_ids.h"
 #include "tools/cli/load.h"
+#include "tools/cli/signatures.h"
 #include "train/batch.h"
 
 #include <math.h>
@@ -324,6 +325,23 @@ static void put_interval(ft_buf *b, unsigned i, const double interval[2])
     ft_buf_add_byte(b, '}');
 }
 
+/* How the numbers came about; the likelihood is that of the answer's tokens and the end behind. */
+static void put_signatures(const job *j, int drawn, ft_buf *b)
+{
+    static const char *const how[N_NAMES] = {"by:sum", "by:byte", "of:choices|bins:15",
+                                             "of:choices"};
+    ft_buf_add_fmt(b, ",\"signatures\":{\"program\":\"ft-eval %s\",\"choices\":", FT_VERSION);
+    ft_json_put_string(b, j->o->field, strlen(j->o->field));
+    for (unsigned i = 0; i < N_NAMES; i++)
+        ft_buf_add_fmt(b, ",\"%s\":\"likelihood:answer+end|%s\"", names[i], how[i]);
+    ft_buf_add_fmt(b, ",\"compute\":\"%s\"", ft_compute_name(ft_compute_resolve(j->nn->compute)));
+    if (drawn)
+        cli_put_drawn(b, j->o->draws, ft_units_count(j->units),
+                      j->by_cluster ? j->o->cluster : NULL);
+    cli_put_data(b, j->in, NULL);
+    ft_buf_add_byte(b, '}');
+}
+
 static void print(const job *j, double (*interval)[2])
 {
     double scores[N_NAMES];
@@ -348,7 +366,11 @@ static void print(const job *j, double (*interval)[2])
                    examples);
     for (unsigned i = 0; i < N_NAMES && interval && cli_json(); i++)
         put_interval(&b, i, interval[i]);
-    ft_buf_add_str(&b, cli_json() ? "}}\n" : "");
+    if (cli_json()) {
+        ft_buf_add_byte(&b, '}');
+        put_signatures(j, interval != NULL, &b);
+        ft_buf_add_str(&b, "}\n");
+    }
     cli_check(ft_buf_check(&b, cli_err()));
     cli_check(ft_out_write(cli_stdout(), b.p, b.n, cli_err()));
     ft_buf_free(&b);

@@ -54,7 +54,8 @@ static int read_batch(batch *b)
 static void work(void *ctx, size_t task, unsigned worker)
 {
     batch *b = ctx;
-    b->steps->work(b->ctx, &b->items[task], worker);
+    if (b->items[task].err.code == 0)
+        b->steps->work(b->ctx, &b->items[task], worker);
 }
 
 static void hand_over(batch *b)
@@ -79,6 +80,8 @@ static void run(batch *b)
     if (!b->items)
         cli_fail();
     while (read_batch(b)) {
+        if (b->steps->gathered)
+            b->steps->gathered(b->ctx, b->items, b->n);
         ft_pool_run(cli_pool(), b->n, work, b);
         hand_over(b);
     }

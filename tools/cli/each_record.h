@@ -20,13 +20,17 @@ typedef struct cli_item {
     uint64_t number;         /* in the input, from 1                                    */
     ft_buf out;              /* empty when work begins; for what it makes               */
     uint64_t tally[4];       /* zero when work begins; for what done is to count        */
-    ft_err err;              /* set by work: the program fails when its turn comes       */
+    ft_err err;              /* set by work: the program fails when its turn comes; set by
+                              * gathered: there is no work either                        */
 } cli_item;
 
 typedef struct cli_steps {
     void (*read)(void *ctx, const cli_item *it);      /* in order, before work; may be NULL    */
     void (*work)(void *ctx, cli_item *it, unsigned worker);    /* worker < threads of the pool */
     void (*done)(void *ctx, cli_item *it);            /* in order                              */
+    void (*gathered)(void *ctx, cli_item *items, size_t n);    /* a batch, between read and work, in
+                                                       * the caller, who may use the pool; or
+                                                       * NULL                                  */
 } cli_steps;
 
 /* Runs the steps over all records up to the verified end of `in`. Ends in cli_fail, naming record

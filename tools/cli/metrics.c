@@ -9,6 +9,7 @@
 #include "eval/classify.h"
 #include "eval/exact_grams.h"
 #include "tools/cli/each_record.h"
+#include "tools/cli/metrics_by.h"
 #include "tools/cli/references.h"
 
 #include <string.h>
@@ -39,6 +40,7 @@ typedef struct job {
     size_t n_labels;
     ft_vocab *labels;
     ft_units *units;
+    cli_by *by;                  /* NULL: no --by               */
     int by_cluster;              /* decided by the first record */
     int warned_cluster;
     uint64_t examples;
@@ -93,13 +95,37 @@ static void read_smooth(cli_metrics *o)
     }
 }
 
+const char *const cli_metrics_of_text[] = {
+    "references", "tok", "smooth", "smooth-value", "chrf-char-order", "chrf-word-order",
+    "chrf-beta", "chrf-whitespace", "chrf-eps-smoothing", "stem", "squad", "lowercase", "by", NULL};
+
 /* An option that would do nothing is misuse. */
 static void refuse_all(int drawn)
 {
-    static const char *const all[] = {"references", "tok", "smooth", "smooth-value", "stem",
-                                      "squad", "lowercase", "bootstrap", "cluster"};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        refuse_without(drawn && i >= 7, all[i], i < 7 ? "--metrics" : "--metrics and --choices");
+    static const char *const drawing[] = {"bootstrap", "cluster"};
+    for (size_t i = 0; cli_metrics_of_text[i]; i++)
+        refuse_without(0, cli_metrics_of_text[i], "--metrics");
+    for (size_t i = 0; i < 2; i++)
+        refuse_without(drawn, drawing[i], "--metrics and --choices");
+}
+
+static void read_chrf(cli_metrics *o)
+{
+    static const char *const all[] = {"chrf-char-order", "chrf-beta", "chrf-whitespace",
+                                      "chrf-eps-smoothing"};
+    ft_chrf_settings *both[] = {&o->suite.chrf, &o->suite.chrfpp};
+    int chrf = ft_suite_has(&o->suite, FT_METRIC_CHRF);
+    for (size_t i = 0; i < 4; i++)
+        refuse_without(chrf || ft_suite_has(&o->suite, FT_METRIC_CHRFPP), all[i],
+                       "the metrics chrf and chrfpp");
+    refuse_without(chrf, "chrf-word-order", "--metrics chrf");
+    for (size_t i = 0; i < 2; i++) {
+        both[i]->chars = (unsigned)o->chrf_chars;
+        both[i]->beta = (unsigned)o->chrf_beta;
+        both[i]->white_space = o->chrf_space;
+        both[i]->epsilon = o->chrf_epsilon;
+    }
+    o->suite.chrf.words = (unsigned)o->chrf_words;
 }
 
 void cli_metrics_check(cli_metrics *o, int drawn)
@@ -124,6 +150,7 @@ void cli_metrics_check(cli_metrics *o, int drawn)
                    "the metrics em and f1");
     read_tok(o, bleu, rouge);
     read_smooth(o);
+    read_chrf(o);
     s->rouge.stem = o->stem;
     s->squad_version = (int)o->squad;
     s->lowercase = s->bleu.lowercase = s->chrf.lowercase = s->chrfpp.lowercase = o->lowercase;
@@ -356,31 +383,26 @@ static uint32_t number_of(job *j, const uint8_t *p, size_t n)
     return number;
 }
 
-static void count_labels(double *sums, uint32_t predicted, uint32_t reference)
+static size_t labels_drawn(const job *j)
 {
-    sums[FT_LABEL_SUMS * predicted + FT_LABEL_PREDICTED]++;
-    sums[FT_LABEL_SUMS * reference + FT_LABEL_REFERENCE]++;
-    if (predicted == reference)
-        sums[FT_LABEL_SUMS * predicted + FT_LABEL_HIT]++;
+    return j->n_labels < LABELS_DRAWN_MAX ? j->n_labels : LABELS_DRAWN_MAX;
 }
 
 /* Numbers the two labels, and makes room for their counts. */
 static void take_labels(job *j, const cli_item *it, uint32_t label[2])
 {
     const uint8_t *p = it->out.p + j->suite->width * sizeof(double);
-    size_t n;
     label[0] = number_of(j, p, it->tally[2]);
     label[1] = number_of(j, p + it->tally[2], it->tally[3]);
-    count_labels(j->sums + j->suite->width, label[0], label[1]);
-    j->n_labels = n = ft_vocab_count(j->labels);
-    if (n <= LABELS_DRAWN_MAX)
-        cli_check(ft_units_widen(j->units, j->suite->width + FT_LABEL_SUMS * n, cli_err()));
+    cli_count_labels(j->sums + j->suite->width, label[0], label[1]);
+    j->n_labels = ft_vocab_count(j->labels);
+    cli_check(ft_units_widen(j->units, j->suite->width + FT_LABEL_SUMS * labels_drawn(j),
+                             cli_err()));
 }
 
-/* The unit that this example belongs to. */
-static double *add_unit(job *j, const cli_item *it, const double *row)
+/* What this example is drawn with: a group's bytes, or nothing when it is drawn by itself. */
+static ft_slice group_of(job *j, const cli_item *it)
 {
-    double *unit;
     ft_mp group;
     int has = strcmp(j->o->cluster, "none") != 0 && ft_mp_get(it->record, j->o->cluster, &group);
     if (j->examples == 1)
@@ -392,13 +414,20 @@ static double *add_unit(job *j, const cli_item *it, const double *row)
                  has ? "each example is drawn by itself" : "it is drawn by itself");
     }
     if (!j->by_cluster)
-        cli_check(ft_units_add(j->units, row, &unit, cli_err()));
-    else if (has)
+        return (ft_slice){0};
+    return has ? (ft_slice){group.p, group.n}
+               : (ft_slice){(const uint8_t *)&it->number, sizeof it->number};
+}
+
+static void add_unit(job *j, const double *row, const uint32_t *label, ft_slice group)
+{
+    double *unit;
+    if (group.n)
         cli_check(ft_units_add_to(j->units, group.p, group.n, row, &unit, cli_err()));
     else
-        cli_check(ft_units_add_to(j->units, &it->number, sizeof it->number, row, &unit,
-                                  cli_err()));
-    return unit;
+        cli_check(ft_units_add(j->units, row, &unit, cli_err()));
+    if (label && label[0] < LABELS_DRAWN_MAX && label[1] < LABELS_DRAWN_MAX)
+        cli_count_labels(unit + j->suite->width, label[0], label[1]);
 }
 
 static void take(void *ctx, cli_item *it)
@@ -408,17 +437,19 @@ static void take(void *ctx, cli_item *it)
     size_t width = j->suite->width, at = width * sizeof(double) + it->tally[2] + it->tally[3];
     int labels = ft_suite_wants_labels(j->suite);
     uint32_t label[2] = {0, 0};
-    double *unit;
+    ft_slice group = {0};
     j->examples++;
     for (size_t k = 0; k < width; k++)
         j->sums[k] += row[k];
     if (labels)
         take_labels(j, it, label);
     if (j->o->draws) {
-        unit = add_unit(j, it, row);
-        if (labels && label[0] < LABELS_DRAWN_MAX && label[1] < LABELS_DRAWN_MAX)
-            count_labels(unit + width, label[0], label[1]);
+        group = group_of(j, it);
+        add_unit(j, row, labels ? label : NULL, group);
     }
+    if (j->by)
+        cli_by_add(j->by, it->record, row, labels ? label : NULL, j->n_labels, labels_drawn(j),
+                   group);
     if (j->references)
         cli_references_use(j->references, it->tally[1]);
     j->refs_most = it->tally[0] > j->refs_most ? it->tally[0] : j->refs_most;
@@ -435,19 +466,36 @@ static void score_draw(const void *ctx, const double *sums, double *scores)
     ft_suite_scores(j->suite, sums, j->n_labels, 0, scores);
 }
 
-static void find_intervals(job *j, cli_metrics_found *f, double (*interval)[2])
+static void draw(const job *j, const ft_units *units, double (*interval)[2])
 {
+    cli_check(ft_bootstrap(units, j->o->draws, cli_seed(), score_draw, j, FT_METRICS, cli_pool(),
+                           interval, cli_err()));
+}
+
+/* Scores, and intervals where there are units, of all and of each value of --by. */
+static void find_scores(job *j, cli_metrics_found *f)
+{
+    size_t n_labels = j->n_labels, values = j->by ? cli_by_count(j->by) : 0;
+    f->of = ft_new(1 + values, sizeof *f->of, cli_err());
+    if (!f->of)
+        cli_fail();
+    f->n_values = values;
     f->n_units = j->o->draws ? ft_units_count(j->units) : 0;
-    if (f->n_units == 0)
-        return;
-    if (j->n_labels > LABELS_DRAWN_MAX)
+    if (n_labels > LABELS_DRAWN_MAX)
         f->without_interval = 1u << FT_METRIC_MACRO_F1 | 1u << FT_METRIC_MICRO_F1 |
                               1u << FT_METRIC_MCC;
-    if (j->n_labels > LABELS_DRAWN_MAX)
-        j->n_labels = LABELS_DRAWN_MAX;
-    cli_check(ft_bootstrap(j->units, j->o->draws, cli_seed(), score_draw, j, FT_METRICS,
-                           cli_pool(), interval, cli_err()));
-    f->interval = interval;
+    j->n_labels = labels_drawn(j);
+    for (size_t i = 0; i <= values; i++) {
+        cli_by_value v = {.sums = j->sums, .units = f->n_units ? j->units : NULL};
+        cli_metrics_scores *s = &f->of[i];
+        if (i > 0)
+            v = cli_by_value_of(j->by, i - 1);
+        s->value = v.json;
+        s->examples = (uint64_t)v.sums[FT_SUM_ROWS];
+        ft_suite_scores(j->suite, v.sums, n_labels, 0, s->score);
+        if ((s->drawn = v.units != NULL))
+            draw(j, v.units, s->interval);
+    }
 }
 
 static void begin(job *j)
@@ -462,6 +510,8 @@ static void begin(job *j)
         cli_check(ft_scorer_new(&j->workers[i].scorer, j->suite, cli_err()));
     cli_check(ft_vocab_new(&j->labels, cli_err()));
     cli_check(ft_units_new(&j->units, width, cli_err()));
+    if (j->o->by)
+        j->by = cli_by_new(j->o->by, j->suite, j->o->draws > 0);
 }
 
 static void end(job *j)
@@ -476,13 +526,13 @@ static void end(job *j)
     ft_free(j->sums);
     ft_vocab_free(&j->labels);
     ft_units_free(&j->units);
+    cli_by_free(&j->by);
 }
 
 void cli_metrics_run(const cli_metrics *o, ft_reader *in, ft_out *scores, int allow_leak)
 {
     job j = {.suite = &o->suite, .o = o, .scores = scores, .allow_leak = allow_leak,
              .refs_least = SIZE_MAX};
-    double interval[FT_METRICS][2];
     cli_metrics_found f = {0};
     char digest[33];
     begin(&j);
@@ -495,12 +545,13 @@ void cli_metrics_run(const cli_metrics *o, ft_reader *in, ft_out *scores, int al
         cli_references_end(&j.references);
     }
     f.sums = j.sums;
-    f.n_labels = j.n_labels;
-    f.examples = j.examples;
     f.refs_least = j.refs_least;
     f.refs_most = j.refs_most;
     f.by_cluster = j.by_cluster;
-    find_intervals(&j, &f, interval);
+    if (j.by)
+        cli_by_end(j.by, j.n_labels, labels_drawn(&j));
+    find_scores(&j, &f);
     cli_metrics_print(o, in, &f);
+    ft_free(f.of);
     end(&j);
 }

@@ -1,47 +1,60 @@
 /* metrics_report.c: what ft-eval --metrics prints: scores and intervals, how they were made
  * (signatures), and warnings where a score means less than it seems to. */
-#include "base/hash.h"
 #include "data/json.h"
 #include "tools/cli/metrics.h"
+#include "tools/cli/signatures.h"
 
 #include <string.h>
 
 typedef struct report {
     const cli_metrics *o;
     const cli_metrics_found *f;
-    double scores[FT_METRICS];
     ft_buf out;
 } report;
 
-static int has_interval(const report *r, unsigned m)
+static int has_interval(const report *r, const cli_metrics_scores *s, unsigned m)
 {
-    return r->f->interval && !(r->f->without_interval >> m & 1);
+    return s->drawn && !(r->f->without_interval >> m & 1);
 }
 
-/* A number, or null where there is none: of no examples. */
-static void put_number(report *r, double v)
+/* A score, or null where there is none: of no examples. */
+static void put_score(report *r, const cli_metrics_scores *s, unsigned m)
 {
-    if (r->f->examples)
-        ft_json_put_double(&r->out, v);
+    if (s->examples)
+        ft_json_put_double(&r->out, s->score[m]);
     else
         ft_buf_add_str(&r->out, "null");
 }
 
+/* What stands before the lines of a value of --by: "by<TAB>field<TAB>value<TAB>". */
+static void put_value(report *r, const cli_metrics_scores *s)
+{
+    if (s->value.n == 0)
+        return;
+    ft_buf_add_str(&r->out, "by\t");
+    ft_json_put_string(&r->out, r->o->by, strlen(r->o->by));
+    ft_buf_add_byte(&r->out, '\t');
+    ft_buf_add(&r->out, s->value.p, s->value.n);
+    ft_buf_add_byte(&r->out, '\t');
+}
+
 /* Lines "name<TAB>score<TAB>low<TAB>high". */
-static void put_lines(report *r)
+static void put_lines(report *r, const cli_metrics_scores *s)
 {
     for (unsigned m = 0; m < FT_METRICS; m++) {
         if (!ft_suite_has(&r->o->suite, (enum ft_metric)m))
             continue;
+        put_value(r, s);
         ft_buf_add_fmt(&r->out, "%s\t", ft_metric_name((enum ft_metric)m));
-        put_number(r, r->scores[m]);
-        for (unsigned k = 0; k < 2 && has_interval(r, m); k++) {
+        put_score(r, s, m);
+        for (unsigned k = 0; k < 2 && has_interval(r, s, m); k++) {
             ft_buf_add_byte(&r->out, '\t');
-            ft_json_put_double(&r->out, r->f->interval[m][k]);
+            ft_json_put_double(&r->out, s->interval[m][k]);
         }
         ft_buf_add_byte(&r->out, '\n');
     }
-    ft_buf_add_fmt(&r->out, "examples\t%llu\n", (unsigned long long)r->f->examples);
+    put_value(r, s);
+    ft_buf_add_fmt(&r->out, "examples\t%llu\n", (unsigned long long)s->examples);
 }
 
 /* ---- signatures ---- */
@@ -52,7 +65,7 @@ static void put_refs(report *r)
     if (f->refs_most == f->refs_least)
         ft_buf_add_fmt(&r->out, "nrefs:%zu|", f->refs_most);
     else
-        ft_buf_add_str(&r->out, f->examples ? "nrefs:var|" : "nrefs:0|");
+        ft_buf_add_str(&r->out, f->of[0].examples ? "nrefs:var|" : "nrefs:0|");
     ft_buf_add_fmt(&r->out, "case:%s|", r->o->lowercase ? "lc" : "mixed");
 }
 
@@ -73,32 +86,11 @@ static void put_chrf_signature(report *r, const char *name, const ft_chrf_settin
 {
     ft_buf_add_fmt(&r->out, ",\"%s\":\"", name);
     put_refs(r);
-    ft_buf_add_fmt(&r->out, "eff:yes|nc:%u|nw:%u|space:%s|version:2.6.0\"", c->chars, c->words,
-                   c->white_space ? "yes" : "no");
-}
-
-static void put_draws(report *r)
-{
-    if (!r->f->interval)
-        return;
-    ft_buf_add_fmt(&r->out, ",\"bootstrap\":\"n:%llu|seed:%llu|level:95|units:%zu|by:",
-                   (unsigned long long)r->o->draws, (unsigned long long)cli_seed(),
-                   r->f->n_units);
-    ft_buf_add_str(&r->out, r->f->by_cluster ? "cluster\",\"cluster\":" : "example\"");
-    if (r->f->by_cluster)
-        ft_json_put_string(&r->out, r->o->cluster, strlen(r->o->cluster));
-}
-
-static void put_digests(report *r, const ft_reader *in)
-{
-    ft_digest data = ft_reader_digest(in);
-    const ft_digest *template = &ft_reader_header(in)->template_;
-    char hex[33];
-    ft_buf_add_fmt(&r->out, ",\"data\":\"%s\"", ft_digest_hex(&data, hex));
-    if (r->f->references)
-        ft_buf_add_fmt(&r->out, ",\"references\":\"%s\"", r->f->references);
-    if (!ft_digest_is_zero(template))
-        ft_buf_add_fmt(&r->out, ",\"template\":\"%s\"", ft_digest_hex(template, hex));
+    ft_buf_add_fmt(&r->out, "eff:%s|nc:%u|nw:%u|space:%s|", c->epsilon ? "no" : "yes", c->chars,
+                   c->words, c->white_space ? "yes" : "no");
+    if (c->beta != 2)                  /* sacrebleu says it in the name: chrF3 */
+        ft_buf_add_fmt(&r->out, "beta:%u|", c->beta);
+    ft_buf_add_str(&r->out, "version:2.6.0\"");
 }
 
 static void put_signatures(report *r, const ft_reader *in)
@@ -120,35 +112,62 @@ static void put_signatures(report *r, const ft_reader *in)
         if (ft_suite_has(s, (enum ft_metric)m))
             ft_buf_add_fmt(&r->out, ",\"%s\":\"squad:%s\"", ft_metric_name((enum ft_metric)m),
                            s->squad_version == 2 ? "2.0" : "1.1");
-    put_draws(r);
-    put_digests(r, in);
+    if (r->f->of[0].drawn)
+        cli_put_drawn(&r->out, r->o->draws, r->f->n_units,
+                      r->f->by_cluster ? r->o->cluster : NULL);
+    cli_put_data(&r->out, in, r->f->references);
     ft_buf_add_byte(&r->out, '}');
 }
 
-static void put_object(report *r, const ft_reader *in)
+/* Members of an object, a comma behind the last: scores, examples, intervals. */
+static void put_members(report *r, const cli_metrics_scores *s)
 {
     const char *comma = "";
-    ft_buf_add_byte(&r->out, '{');
     for (unsigned m = 0; m < FT_METRICS; m++) {
         if (!ft_suite_has(&r->o->suite, (enum ft_metric)m))
             continue;
         ft_buf_add_fmt(&r->out, "\"%s\":", ft_metric_name((enum ft_metric)m));
-        put_number(r, r->scores[m]);
+        put_score(r, s, m);
         ft_buf_add_byte(&r->out, ',');
     }
     ft_buf_add_fmt(&r->out, "\"examples\":%llu,\"intervals\":{",
-                   (unsigned long long)r->f->examples);
+                   (unsigned long long)s->examples);
     for (unsigned m = 0; m < FT_METRICS; m++) {
-        if (!ft_suite_has(&r->o->suite, (enum ft_metric)m) || !has_interval(r, m))
+        if (!ft_suite_has(&r->o->suite, (enum ft_metric)m) || !has_interval(r, s, m))
             continue;
         ft_buf_add_fmt(&r->out, "%s\"%s\":{\"low\":", comma, ft_metric_name((enum ft_metric)m));
-        ft_json_put_double(&r->out, r->f->interval[m][0]);
+        ft_json_put_double(&r->out, s->interval[m][0]);
         ft_buf_add_str(&r->out, ",\"high\":");
-        ft_json_put_double(&r->out, r->f->interval[m][1]);
+        ft_json_put_double(&r->out, s->interval[m][1]);
         ft_buf_add_byte(&r->out, '}');
         comma = ",";
     }
     ft_buf_add_str(&r->out, "},");
+}
+
+/* "by": {"field": …, "values": [{"value": …, members of a value}, …]} */
+static void put_by(report *r)
+{
+    ft_buf_add_str(&r->out, "\"by\":{\"field\":");
+    ft_json_put_string(&r->out, r->o->by, strlen(r->o->by));
+    ft_buf_add_str(&r->out, ",\"values\":[");
+    for (size_t i = 1; i <= r->f->n_values; i++) {
+        ft_buf_add_str(&r->out, i > 1 ? ",{\"value\":" : "{\"value\":");
+        ft_buf_add(&r->out, r->f->of[i].value.p, r->f->of[i].value.n);
+        ft_buf_add_byte(&r->out, ',');
+        put_members(r, &r->f->of[i]);
+        r->out.n--;                              /* the comma */
+        ft_buf_add_byte(&r->out, '}');
+    }
+    ft_buf_add_str(&r->out, "]},");
+}
+
+static void put_object(report *r, const ft_reader *in)
+{
+    ft_buf_add_byte(&r->out, '{');
+    put_members(r, &r->f->of[0]);
+    if (r->o->by)
+        put_by(r);
     put_signatures(r, in);
     ft_buf_add_str(&r->out, "}\n");
 }
@@ -160,7 +179,8 @@ static void warn(const report *r)
     const double *sums = r->f->sums, rows = sums[FT_SUM_ROWS];
     const ft_suite *s = &r->o->suite;
     int bleu = ft_suite_has(s, FT_METRIC_BLEU);
-    if (r->f->examples == 0)
+    const cli_metrics_scores *all = &r->f->of[0];
+    if (all->examples == 0)
         cli_warn("no examples: there are no scores");
     else if (bleu && rows < 100)
         cli_warn("bleu of %.0f examples: under 100 it says little; chrf or em say more", rows);
@@ -170,21 +190,23 @@ static void warn(const report *r)
     if (!s->rouge.unicode && sums[FT_SUM_DROPPED] > sums[FT_SUM_LETTERS] / 5)
         cli_warn("rouge leaves out %.0f %% of the letters, which are not a-z; --tok unicode takes "
                  "them", 100 * sums[FT_SUM_DROPPED] / sums[FT_SUM_LETTERS]);
-    if (r->f->without_interval && r->f->interval)
+    if (r->f->without_interval && all->drawn)
         cli_warn("too many labels for intervals of macro_f1, micro_f1 and mcc");
-    if (r->f->interval && r->f->n_units < 30)
+    if (all->drawn && r->f->n_units < 30)
         cli_warn("intervals from %zu %s are rough", r->f->n_units,
                  r->f->by_cluster ? "groups" : "examples");
+    if (all->drawn && r->f->n_values && !r->f->of[1].drawn)
+        cli_warn("%zu values of %s are too many for intervals of each", r->f->n_values, r->o->by);
 }
 
 void cli_metrics_print(const cli_metrics *o, const ft_reader *in, const cli_metrics_found *f)
 {
     report r = {.o = o, .f = f};
-    ft_suite_scores(&o->suite, f->sums, f->n_labels, 0, r.scores);
     if (cli_json())
         put_object(&r, in);
     else
-        put_lines(&r);
+        for (size_t i = 0; i <= f->n_values; i++)
+            put_lines(&r, &f->of[i]);
     cli_check(ft_buf_check(&r.out, cli_err()));
     cli_check(ft_out_write(cli_stdout(), r.out.p, r.out.n, cli_err()));
     ft_buf_free(&r.out);

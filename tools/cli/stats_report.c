@@ -1,6 +1,7 @@
 #include "tools/cli/stats_report.h"
 
 #include "base/mem.h"
+#include "tools/cli/embed_texts.h"
 
 #include <math.h>
 #include <string.h>
@@ -296,7 +297,7 @@ static void say_how(const stats_report *r, stats_doc *d, size_t dimensions)
     stats_text(d, "points", "points", r->model ? "hidden states" : "n-grams");
     if (r->model)
         stats_note(d, "points are the means of the model's last hidden states over the first "
-                   "%zu tokens, scaled to length 1", stats_point_tokens(r->model));
+                   "%zu tokens, scaled to length 1", cli_embed_tokens(r->model));
     else
         stats_note(d, "no model was given (-m): points are hashed n-grams by tf-idf in a random "
                    "projection to %zu numbers; they know wording, not meaning", dimensions);

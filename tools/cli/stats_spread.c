@@ -3,76 +3,23 @@
 #include "base/mem.h"
 #include "data/ngrams.h"
 #include "data/text_points.h"
-#include "nn/embed.h"
+#include "tools/cli/embed_texts.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CALL_TEXTS 64
-
 /* ---- points ---- */
-
-typedef struct readings {        /* texts as ids, a call's worth */
-    ft_ids ids;
-    ft_seq seqs[CALL_TEXTS];
-    size_t start[CALL_TEXTS], row[CALL_TEXTS], n;
-} readings;
-
-static void read_call(ft_nn *nn, readings *r, size_t d, float *call, float *x)
-{
-    for (size_t i = 0; i < r->n; i++)
-        r->seqs[i].ids = r->ids.p + r->start[i];
-    cli_check(ft_embed(nn, r->seqs, r->n, call, cli_err()));
-    for (size_t i = 0; i < r->n; i++)
-        memcpy(x + r->row[i] * d, call + i * d, d * sizeof *x);
-    r->ids.n = r->n = 0;
-}
-
-static void add_text(readings *r, ft_encoder *enc, ft_slice text, size_t row, size_t most)
-{
-    size_t from = r->ids.n, n;
-    cli_check(ft_encode(enc, text.p, text.n, FT_ENCODE_PLAIN, &r->ids, cli_err()));
-    n = r->ids.n - from;
-    n = n < most ? n : most;
-    r->ids.n = from + n;
-    if (n == 0)
-        return;                  /* stays 0: nowhere */
-    r->start[r->n] = from;
-    r->row[r->n] = row;
-    r->seqs[r->n++] = (ft_seq){.T = n, .weight = 1, .key = row};
-}
-
-size_t stats_point_tokens(const ft_model *m)
-{
-    return m->context < STATS_POINT_TOKENS ? m->context : STATS_POINT_TOKENS;
-}
 
 static void model_points(const stats_eye *eye, const ft_slice *texts, size_t n, float *x)
 {
-    size_t d = eye->model->C;
-    ft_nn_limits limits = {.tokens = FT_EMBED_TOKENS, .seq_tokens = stats_point_tokens(eye->model),
-                           .targets = 1, .compute = ft_compute_by_name(eye->compute),
-                           .whole_last_layer = 1};
-    readings *r = ft_new(1, sizeof *r, cli_err());
-    float *call = ft_new(CALL_TEXTS, d * sizeof *call, cli_err());
-    ft_encoder *enc = NULL;
-    ft_nn *nn = NULL;
-    if (!r || !call)
-        cli_fail();
-    cli_check(ft_encoder_new(&enc, eye->tokenizer, cli_err()));
-    cli_check(ft_nn_new(&nn, eye->model, NULL, cli_pool(), &limits, cli_err()));
-    for (size_t i = 0; i < n; i++) {
-        add_text(r, enc, texts[i], i, limits.seq_tokens);
-        if (r->n == CALL_TEXTS || (i + 1 == n && r->n))
-            read_call(nn, r, d, call, x);
+    cli_embedder *embedder = cli_embedder_new(eye->model, eye->tokenizer, eye->compute);
+    for (size_t i = 0, some; i < n; i += some) {
+        some = n - i < CLI_EMBED_TEXTS ? n - i : CLI_EMBED_TEXTS;
         cli_progress("reading the sample", (double)i, (double)n, "texts");
+        cli_embed(embedder, texts + i, some, x + i * eye->model->C);
     }
-    ft_nn_free(&nn);
-    ft_encoder_free(&enc);
-    ft_ids_free(&r->ids);
-    ft_free(r);
-    ft_free(call);
+    cli_embedder_free(&embedder);
 }
 
 static void ngram_points(const ft_slice *texts, size_t n, float *x)

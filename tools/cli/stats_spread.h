@@ -11,8 +11,6 @@
 #include "model/model.h"
 #include "tools/cli/stats_read.h"
 
-#define STATS_POINT_TOKENS 512         /* of a text that the model reads, at most */
-
 typedef struct stats_eye {             /* what turns texts into points */
     ft_model *model;                   /* NULL: hashed n-grams         */
     ft_tokenizer *tokenizer;
@@ -40,9 +38,6 @@ typedef struct stats_coverage {
     size_t train;                      /* prompts looked at */
     double median;
 } stats_coverage;
-
-/* How many tokens of a text the model reads: no more than its context. */
-size_t stats_point_tokens(const ft_model *m);
 
 void stats_spread_of(const stats_sample *sample, const stats_eye *eye, uint64_t seed,
                      stats_spread *r);
