@@ -16,8 +16,8 @@
  * Errors: those of nn_blas_load and nn_blas_find, FT_ERR_INTERNAL for a wrong result. */
 int nn_lapack_load(ft_err *e) FT_MUST_CHECK;
 
-/* Half (what nn_eigen_top reads) of W^T W when cols <= rows, else of W W^T: g [n x n], n the smaller
- * side of w [rows x cols]. */
+/* Half (what nn_eigen_top reads) of W^T W when cols <= rows, else of W W^T: g [n x n], n the
+ * smaller side of w [rows x cols]. */
 void nn_gram(size_t rows, size_t cols, const double *w, double *g);
 
 /* Y [m x n] = X [m x k] W [k x n], or with by_rows X W^T, W [n x k]. */

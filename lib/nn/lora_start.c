@@ -123,7 +123,8 @@ static double sign_of_largest(const double *v, size_t n)
 static int pissa(const ft_adapter *a, const ft_weight *w, float *A, float *B, double *W, ft_err *e)
 {
     struct sizes s = sizes_of(w->rows, w->cols, a->frozen);
-    double *g = W + s.w, *small = g + s.square, *large = small + s.vectors, *work = large + s.others;
+    double *g = W + s.w, *small = g + s.square, *large = small + s.vectors;
+    double *work = large + s.others;
     size_t R = a->frozen, tall = w->cols <= w->rows, n = tall ? w->cols : w->rows;
     size_t other = tall ? w->rows : w->cols;
     int rc;

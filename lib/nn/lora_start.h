@@ -1,4 +1,4 @@
-/* lora_start.h: a LoRA that begins with parts of the matrices themselves instead of chance and zero:
+/* lora_start.h: a LoRA that begins with parts of the matrices instead of chance and zero:
  *
  *   PiSSA (Meng et al. 2024, section 3): the top R singular triplets of W, B0 = U sqrt(S / s),
  *         A0 = sqrt(S / s) V^T, s the scaling;

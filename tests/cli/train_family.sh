@@ -1,5 +1,5 @@
-# ft-train's family of LoRA by the command line: --lora-rslora, --lora-plus and --lora-init. What must
-# change no byte, what is the same up to rounding, what is in the streams, and what is refused.
+# ft-train's family of LoRA by the command line: --lora-rslora, --lora-plus and --lora-init. What
+# must change no byte, what is the same up to rounding, what is in the streams, what is refused.
 set -eu
 . "$FT_ROOT/tests/fault/tools.sh"
 

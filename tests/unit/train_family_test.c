@@ -1,5 +1,5 @@
-/* train_family_test.c: rsLoRA, LoRA+, PiSSA and OLoRA against peft and torch
- * (tests/golden/make_lora_family.py): initial values, gradients, losses and final adapters; singular
+/* train_family_test.c: rsLoRA, LoRA+, PiSSA and OLoRA against peft and torch (made by
+ * tests/golden/make_lora_family.py): initial values, gradients, losses and final adapters; singular
  * triplets of quantised matrices by their definition; AdamW with parts against double precision. */
 #include "train_support.h"
 
@@ -72,7 +72,8 @@ static void golden_tensor(ft_mp adapter, const char *name, size_t rows, size_t c
 
 /* Half `half` of a slot of twice the rank (or, plain, all of it) in PEFT's order: the shape of the
  * golden file. */
-static void half_of(const ft_adapter *a, const ft_slot *s, const float *params, int half, float *out)
+static void half_of(const ft_adapter *a, const ft_slot *s, const float *params, int half,
+                    float *out)
 {
     static float all[2 * TENSOR_MOST];
     size_t at = 0, skip = half ? R : 0;
