@@ -36,18 +36,6 @@ static const cli_tool tool = {
     "ft-pack(1), ft-train(1), ft-generate(1), ft-quant(1)",
     CLI_IN | CLI_MODEL | CLI_ADAPTER | CLI_THREADS | CLI_SEED, 1, options};
 
-/* An adapter knows the chat template it was trained with: rows of another one are refused. */
-static void check_template(const ft_reader *in, const ft_reader *adapter)
-{
-    const ft_digest *rows = &ft_reader_header(in)->template_;
-    const ft_digest *trained = &ft_reader_header(adapter)->template_;
-    if (ft_digest_is_zero(rows) || ft_digest_is_zero(trained) || ft_digest_equal(rows, trained))
-        return;
-    ft_err_set(cli_err(), FT_ERR_DATA, "%s was made with another chat template than the rows that "
-               "%s was trained on", ft_reader_name(in), cli_adapter());
-    cli_fail();
-}
-
 static ft_adapter *read_adapter(ft_model *m, const ft_reader *in, cli_leak *trained)
 {
     ft_adapter *l = NULL;
@@ -56,7 +44,7 @@ static ft_adapter *read_adapter(ft_model *m, const ft_reader *in, cli_leak *trai
     cli_check(ft_adapter_read(&l, m, cli_adapter(), cli_pool(), &adapter, &warning, cli_err()));
     if (warning)
         cli_warn("%s: %s", cli_adapter(), warning);
-    check_template(in, adapter);
+    cli_check_template(in, adapter);
     cli_leak_add_reader(trained, adapter);
     ft_reader_free(&adapter);
     return l;

@@ -10,6 +10,7 @@
 #include "tools/cli/train_log.h"
 #include "tools/cli/train_memory.h"
 #include "tools/cli/train_options.h"
+#include "tools/cli/train_start.h"
 #include "train/adapter_stream.h"
 #include "train/numerics.h"
 #include "train/trainer.h"
@@ -34,7 +35,7 @@ typedef struct run {
     ft_model *model;
     ft_tokenizer *tok;
     ft_adapter *adapter;
-    ft_reader *in, *val_in;
+    ft_reader *in, *val_in, *init;     /* init: of the adapter to begin with, or NULL */
     ft_dataset *train, *val;
     ft_header header;
     ft_buf extra;              /* what header points into */
@@ -63,8 +64,8 @@ static void results(const run *r, const ft_train_plan *plan, double tokens, doub
                  (unsigned long long)s.stale);
         cli_result_count("stopped_early", s.step);
     }
-    cli_result_count("parameters", r->adapter->n_params);
-    cli_result_real("parameters_share", (double)r->adapter->n_params /
+    cli_result_count("parameters", ft_adapter_n_trained(r->adapter));
+    cli_result_real("parameters_share", (double)ft_adapter_n_trained(r->adapter) /
                                             (double)ft_model_parameters(r->model));
     cli_result_count("examples", r->train->n_examples);
     cli_result_count("steps", s.step);
@@ -111,6 +112,7 @@ static void begin(run *r)
                             .seed = o->cfg.seed, .numerics = r->numerics};
     o->saved.in = r->in;
     o->saved.val_in = r->val_in;
+    o->saved.init = r->init;
     cli_checkpoints_begin(&o->saved, r->trainer, &r->log, o->log_path);
 }
 
@@ -126,12 +128,13 @@ static void read_data(run *r)
     cli_leak_add_reader(&trained, r->in);
     cli_leak_check(&trained, ft_reader_name(r->in), r->val_in, o->allow_leak);
     cli_leak_free(&trained);
+    cli_start_check_leak(r->init, r->val_in, o->allow_leak);
 }
 
 static void write_adapter(run *r, ft_writer *out)
 {
     cli_adapter_output a = {r->adapter, r->model, ft_trainer_params(r->trainer), r->in, r->val_in,
-                            r->train->n_examples, r->header};
+                            r->init, r->train->n_examples, r->header};
     cli_adapter_write(&a, out);
 }
 
@@ -146,6 +149,7 @@ static void free_run(run *r)
     ft_model_free(&r->model);
     ft_reader_free(&r->in);
     ft_reader_free(&r->val_in);
+    ft_reader_free(&r->init);
     ft_buf_free(&r->extra);
 }
 
@@ -158,12 +162,13 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);    /* a reader that is gone shows when the adapter is written */
     cli_train_options_take();
     r.model = cli_base(o->base);
+    r.adapter = cli_start_adapter(r.model, &r.init);
     o->cfg.compute = ft_compute_by_name(o->compute);
     cli_check(ft_compute_for_training(&o->cfg.compute, r.model, cli_pool(), cli_err()));
     o->compute = ft_compute_name(o->cfg.compute);    /* what auto is here, for the history */
     r.tok = cli_tokenizer_of(r.model->gguf);
-    cli_check(ft_adapter_new(&r.adapter, r.model, &o->adapter, o->cfg.seed, cli_err()));
     r.in = cli_packed_open(cli_input(), r.tok);
+    cli_start_check_rows(r.init, r.in);
     if (o->val_path)
         r.val_in = cli_packed_open(o->val_path, r.tok);
     r.header = cli_header_from(r.in, FT_KIND_ADAPTER);
@@ -183,6 +188,7 @@ int main(int argc, char **argv)
         free_run(&r);
         return cli_end();
     }
+    cli_start_fill(r.adapter, r.model, &plan);
     cli_check(ft_trainer_new(&r.trainer, r.model, r.adapter, r.train, r.val, &o->cfg, cli_pool(),
                              cli_err()));
     begin(&r);

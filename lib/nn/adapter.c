@@ -96,6 +96,16 @@ void ft_adapter_free(ft_adapter **a)
     *a = NULL;
 }
 
+size_t ft_adapter_n_trained(const ft_adapter *a)
+{
+    size_t n = a->n_params;
+    for (size_t i = 0; i < a->n_slots; i++) {
+        const ft_slot *s = &a->slots[i];
+        n -= a->frozen * (s->role == FT_ROLE_A ? s->cols : s->role == FT_ROLE_B ? s->rows : 0);
+    }
+    return n;
+}
+
 float *ft_adapter_of(const ft_adapter *a, float *p, size_t layer, enum ft_target t,
                        enum ft_role role)
 {
@@ -214,7 +224,8 @@ void ft_slot_from_peft(const ft_slot *s, const ft_model *m, const float *src, fl
 
 size_t ft_adapter_config_entries(const ft_adapter_config *cfg)
 {
-    return 1 + kinds[cfg->method]->entries;
+    const struct ft_method_kind *k = kinds[cfg->method];
+    return 1 + k->entries + (k->more_entries ? k->more_entries(cfg) : 0);
 }
 
 void ft_adapter_config_put(ft_buf *b, const ft_adapter_config *cfg)

@@ -8,7 +8,8 @@
  * Every method has a file of its own that says what its tensors are and how it takes part in a
  * layer (method.h). Streams are in train/adapter_stream.h.
  *
- * LoRA (Hu et al. 2021): y = W x + (alpha/R) B A drop(x), A [R x in], B [out x R].
+ * LoRA (Hu et al. 2021): y = W x + (alpha/R) B A drop(x), A [R x in], B [out x R]; rsLoRA
+ * (Kalajdzievski 2023): alpha/sqrt(R) instead. Other initial values of it are in lora_start.h.
  *
  * Rows of tensors that stand along q or k are in GGUF's order, as the base's are; adapter streams
  * hold PEFT's order (see model.h), and the slots say where the two differ.
@@ -31,6 +32,7 @@ typedef struct ft_adapter_config {
     float alpha, dropout;      /* lora: dropout in [0, 1)                                     */
     unsigned targets;          /* matrices adapted: bit 1 << FT_Q … of enum ft_target         */
     enum ft_method method;
+    int rslora;                /* lora: the scaling is alpha / sqrt(rank)                     */
 } ft_adapter_config;
 
 /* A tensor of parameters. */
@@ -46,7 +48,9 @@ typedef struct ft_slot {
 typedef struct ft_adapter {
     ft_adapter_config cfg;
     size_t L;
-    float scaling;             /* lora: alpha / rank                                          */
+    float scaling;             /* lora: alpha / rank, or alpha / sqrt(rank)                   */
+    size_t frozen;             /* lora: so many of the last rows of each A and columns of each B
+                                * keep their values; their gradients are zero                 */
     float *params;
     size_t n_params;
     ft_slot *slots;
@@ -72,6 +76,9 @@ double ft_method_rate(enum ft_method method);
 int ft_adapter_new(ft_adapter **a, const ft_model *m, const ft_adapter_config *cfg, uint64_t seed,
                    ft_err *e) FT_MUST_CHECK;
 void ft_adapter_free(ft_adapter **a);
+
+/* Parameters that training changes. */
+size_t ft_adapter_n_trained(const ft_adapter *a);
 
 /* A part of one matrix, or NULL when there is none. p: params or gradients. */
 float *ft_adapter_of(const ft_adapter *a, float *p, size_t layer, enum ft_target t,

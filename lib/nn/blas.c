@@ -13,6 +13,7 @@
 #include <string.h>
 
 static __typeof__(cblas_sgemm) *sgemm;
+static void *library;
 
 void nn_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *x, size_t ldx,
                 const float *w, size_t ldw, float beta, float *y, size_t ldy)
@@ -98,9 +99,19 @@ static int have_room(ft_err *e)
     return p ? 0 : FT_ERR_NOMEM;
 }
 
+int nn_blas_find(const char *name, void *function, ft_err *e)
+{
+    void *found = library ? dlsym(library, name) : NULL;
+    if (!found)
+        return ft_err_set(e, FT_ERR_INTERNAL, "libopenblas.so.0 has no %s: it was built without "
+                          "LAPACK (Debian's package libopenblas0 has it)", name);
+    memcpy(function, &found, sizeof found);
+    return 0;
+}
+
 int nn_blas_load(ft_err *e)
 {
-    void *library, *found;
+    void *found;
     if (sgemm)
         return 0;
     if (have_room(e) < 0)

@@ -18,6 +18,10 @@
  * multiplies wrongly). */
 int nn_blas_load(ft_err *e) FT_MUST_CHECK;
 
+/* Another function of the library, which is loaded: its address is copied to *function, a pointer
+ * to a function. Errors: FT_ERR_INTERNAL when the library has none of the name. */
+int nn_blas_find(const char *name, void *function, ft_err *e) FT_MUST_CHECK;
+
 /* All matrices row-major, with leading dimensions.
  * Y [m x n] = alpha X [m x k] W^T + beta Y, W [n x k]. */
 void nn_gemm_nt(size_t m, size_t n, size_t k, float alpha, const float *x, size_t ldx,

@@ -1,6 +1,6 @@
 /* lora.c: low-rank adapters (Hu et al. 2021, section 4.1), beside each adapted matrix:
  *
- *   y  = x W^T + u (s B)^T,  u = drop(x) A^T
+ *   y  = x W^T + u (s B)^T,  u = drop(x) A^T,  s = alpha / R or alpha / sqrt(R)
  *   dx = dY W + mask(du A),  du = dY (s B);   dA += du^T drop(x),  dB += s dY^T u
  */
 #include "base/rng.h"
@@ -56,7 +56,8 @@ static void init(ft_adapter *a, const ft_model *m, uint64_t seed)
 {
     uint32_t tensor = 0;
     (void)m;
-    a->scaling = a->cfg.alpha / (float)a->cfg.rank;
+    a->scaling = a->cfg.rslora ? (float)((double)a->cfg.alpha / sqrt((double)a->cfg.rank))
+                               : a->cfg.alpha / (float)a->cfg.rank;
     for (size_t i = 0; i < a->n_slots; i++) {
         const ft_slot *s = &a->slots[i];
         float bound = (float)(1 / sqrt((double)s->cols));
@@ -85,18 +86,31 @@ static void put_config(ft_buf *b, const ft_adapter_config *c)
     ft_mp_put_float(b, (double)c->dropout);
     ft_mp_put_cstr(b, "targets");
     ft_targets_put(b, c->targets);
+    if (c->rslora) {
+        ft_mp_put_cstr(b, "rslora");
+        ft_mp_put_bool(b, 1);
+    }
+}
+
+/* Streams of plain LoRA say nothing of it, as ever. */
+static size_t more_entries(const ft_adapter_config *c)
+{
+    return c->rslora ? 1 : 0;
 }
 
 static int get_config(ft_mp map, ft_adapter_config *c, ft_err *e)
 {
     uint64_t rank;
     double alpha, dropout;
+    ft_mp v;
     if (!ft_mp_get_uint(map, "rank", &rank) || rank < 1 || rank > SIZE_MAX)
         return ft_err_set(e, FT_ERR_DATA, "rank: missing or zero");
     if (!ft_mp_get_float(map, "alpha", &alpha) || !isfinite((float)alpha))
         return ft_err_set(e, FT_ERR_DATA, "alpha: missing or not finite");
     if (!ft_mp_get_float(map, "dropout", &dropout) || !(dropout >= 0 && dropout < 1))
         return ft_err_set(e, FT_ERR_DATA, "dropout: missing or not in [0, 1)");
+    if (ft_mp_get(map, "rslora", &v) && !ft_mp_bool(v, &c->rslora))
+        return ft_err_set(e, FT_ERR_DATA, "rslora: not a truth value");
     c->rank = (size_t)rank;
     c->alpha = (float)alpha;
     c->dropout = (float)dropout;
@@ -211,6 +225,12 @@ struct flipping {
     float scale[6];
 };
 
+/* Ranks that have gradients: those before the frozen ones. */
+static size_t trained_rank(const struct ft_nn *nn)
+{
+    return nn->R - nn->adapter->frozen;
+}
+
 static float elem_value(const struct ft_nn *nn, const elem *p, size_t i)
 {
     return nn->bf16 ? ft_from_bf16(((const uint16_t *)(const void *)p)[i])
@@ -232,7 +252,7 @@ static void flip_task(void *ctx, size_t task, unsigned worker)
     size_t i = task % f->n, u = task / f->n, first = f->rows->first[u];
     size_t n = f->rows->first[u + 1] - first;
     float *line = scratch_of(nn, worker);
-    for (size_t r = 0; r < nn->R; r++) {
+    for (size_t r = 0; r < trained_rank(nn); r++) {
         elem *to = elem_at(nn, f->to[i], r * 2 * nn->keys_cap + token_at(nn, f->rows, u));
         for (size_t t0 = 0; t0 < n; t0 += RUN) {
             size_t t = 0;
@@ -312,7 +332,7 @@ static void da_tile(const struct gradients *g, size_t from, size_t n, float *scr
     struct ft_nn *nn = g->nn;
     for (size_t u = 0; u < sums_of(nn); u++) {
         size_t first = g->rows->first[u], k = sum_end(nn, g->rows, u) - first;
-        nn_add_over_tokens(nn, nn->R, n, k,
+        nn_add_over_tokens(nn, trained_rank(nn), n, k,
                            elem_at(nn, nn->dut[g->i], token_at(nn, g->rows, u)), 2 * nn->keys_cap,
                            elem_at(nn, g->x, first * g->in + from), g->in, g->da + from, g->in,
                            scratch);
@@ -324,18 +344,18 @@ static void da_tile(const struct gradients *g, size_t from, size_t n, float *scr
 static void db_tile(const struct gradients *g, size_t from, size_t n, float *sum, float *scratch)
 {
     struct ft_nn *nn = g->nn;
-    size_t R = nn->R;
+    size_t R = nn->R, trained = trained_rank(nn);
     for (size_t j = 0; j < n; j++)
-        for (size_t r = 0; r < R; r++)
+        for (size_t r = 0; r < trained; r++)
             sum[r * n + j] = g->db[(from + j) * R + r];
     for (size_t u = 0; u < sums_of(nn); u++) {
         size_t first = g->rows->first[u], k = sum_end(nn, g->rows, u) - first;
-        nn_add_over_tokens(nn, R, n, k, elem_at(nn, nn->ut[g->i], token_at(nn, g->rows, u)),
+        nn_add_over_tokens(nn, trained, n, k, elem_at(nn, nn->ut[g->i], token_at(nn, g->rows, u)),
                            2 * nn->keys_cap, elem_at(nn, g->dy, first * g->out + from), g->out,
                            sum, n, scratch);
     }
     for (size_t j = 0; j < n; j++)
-        for (size_t r = 0; r < R; r++)
+        for (size_t r = 0; r < trained; r++)
             g->db[(from + j) * R + r] = sum[r * n + j];
 }
 
@@ -393,4 +413,4 @@ static const struct nn_hooks hooks = {.down = down, .terms = terms, .du = du,
 const struct ft_method_kind ft_method_lora = {
     .name = "lora", .rate = 2e-4, .check = check, .lay_out = lay_out, .init = init,
     .slot_name = slot_name, .entries = 4, .put_config = put_config, .get_config = get_config,
-    .hooks = &hooks};
+    .hooks = &hooks, .more_entries = more_entries};

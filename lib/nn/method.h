@@ -30,6 +30,9 @@ struct ft_method_kind {
     int (*get_config)(ft_mp map, ft_adapter_config *c, ft_err *e);
 
     const struct nn_hooks *hooks;
+
+    /* Entries that only some configurations have, beyond `entries`; NULL: none. */
+    size_t (*more_entries)(const ft_adapter_config *c);
 };
 
 extern const struct ft_method_kind ft_method_lora;

@@ -47,7 +47,7 @@ static void put_real(ft_buf *b, const char *key, double v)
 static void put_run(ft_buf *b, const ft_run *run)
 {
     ft_mp_put_cstr(b, "run");
-    ft_mp_put_map(b, 8);
+    ft_mp_put_map(b, ft_digest_is_zero(&run->init) ? 8 : 9);
     put_text(b, "version", FT_VERSION);
     put_digest(b, "model", &run->model);
     put_text(b, "transform", run->transform);
@@ -60,6 +60,8 @@ static void put_run(ft_buf *b, const ft_run *run)
         ft_mp_put_map(b, 0);
     put_uint(b, "seed", run->seed);
     put_text(b, "numerics", run->numerics);
+    if (!ft_digest_is_zero(&run->init))
+        put_digest(b, "init", &run->init);
 }
 
 static void put_state(ft_buf *b, const ft_train_state *s, const ft_digest *log)
@@ -285,6 +287,17 @@ static int same_digest(ft_mp run, const char *key, const char *what, const ft_di
                       ft_digest_hex(&then, a), ft_digest_hex(now, b));
 }
 
+/* Runs that began with no adapter say nothing of it. */
+static int same_init(ft_mp run, const ft_digest *now, ft_err *e)
+{
+    ft_mp v;
+    if (!ft_mp_get(run, "init", &v) && ft_digest_is_zero(now))
+        return 0;
+    if (!ft_mp_get(run, "init", &v))
+        return ft_err_set(e, FT_ERR_DATA, "the run did not begin with an adapter (--init)");
+    return same_digest(run, "init", "adapter to begin with", now, e);
+}
+
 /* A text from the file for a message: no byte of it can steer a terminal. */
 static const char *printable(ft_slice s, char *out, size_t cap)
 {
@@ -370,6 +383,7 @@ int ft_checkpoint_fits(ft_mp extra, const ft_run *now, ft_err *e)
         (rc = same_text(run, "transform", "transform of the model", now->transform, e)) < 0 ||
         (rc = same_digest(run, "data", "training data", &now->data, e)) < 0 ||
         (rc = same_digest(run, "validation", "validation data", &now->validation, e)) < 0 ||
+        (rc = same_init(run, &now->init, e)) < 0 ||
         (rc = same_options(options, now->options, 1, e)) < 0 ||
         (rc = same_options(now->options, options, 0, e)) < 0 ||
         (rc = same_seed(run, now->seed, e)) < 0)

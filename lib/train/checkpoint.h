@@ -31,6 +31,7 @@ typedef struct ft_run {
     ft_mp options;             /* map of the options that change the payload                   */
     uint64_t seed;
     const char *numerics;      /* ft_numerics_name                                             */
+    ft_digest init;            /* of the adapter that it began with; all zero: none            */
 } ft_run;
 
 /* Fills in the kind and the extra of a checkpoint's header; extra is built in *buf, which must live

@@ -21,6 +21,7 @@ typedef struct ft_train_config {
     enum ft_decline decline;       /* what follows the warm-up                                  */
     double warmup;                 /* share of all steps when < 1, else steps                   */
     double decay, clip;            /* AdamW's decoupled decay; largest gradient norm, 0: any     */
+    double lora_plus;              /* B learns at so many times the rate of A (trained.h); 0: 1  */
     uint64_t batch;                /* a step ends at the first row boundary at or after so many
                                     * examples, and at the end of an epoch                      */
     uint64_t micro;                /* examples computed at once; 0: FT_MICRO_TOKENS tokens       */

@@ -6,6 +6,7 @@
 #include "train/prefixes.h"
 #include "train/schedule.h"
 #include "train/spike.h"
+#include "train/trained.h"
 
 #include <math.h>
 #include <string.h>
@@ -43,7 +44,8 @@ static int take_memory(ft_trainer *t, const ft_model *m, ft_err *e)
         !(t->order = ft_new(t->train->n_rows, sizeof *t->order, e)) ||
         (t->val && !(t->best = ft_new(n, sizeof *t->best, e))))
         return FT_ERR_NOMEM;
-    if (ft_adamw_new(&t->adamw, n, e) < 0)
+    if (ft_adamw_new(&t->adamw, n, e) < 0 ||
+        ft_trained_parts(t->adapter, t->cfg.lora_plus, t->adamw, e) < 0)
         return FT_ERR_NOMEM;
     return ft_nn_new(&t->nn, m, t->adapter, t->pool, &t->limits, e);
 }

@@ -178,3 +178,14 @@ void cli_check_tokenizer(const ft_reader *in, const ft_tokenizer *tok)
         cli_fail();
     }
 }
+
+void cli_check_template(const ft_reader *in, const ft_reader *adapter)
+{
+    const ft_digest *rows = &ft_reader_header(in)->template_;
+    const ft_digest *trained = &ft_reader_header(adapter)->template_;
+    if (ft_digest_is_zero(rows) || ft_digest_is_zero(trained) || ft_digest_equal(rows, trained))
+        return;
+    ft_err_set(cli_err(), FT_ERR_DATA, "%s was made with another chat template than the rows that "
+               "%s was trained on", ft_reader_name(in), ft_reader_name(adapter));
+    cli_fail();
+}

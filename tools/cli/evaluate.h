@@ -50,4 +50,7 @@ double cli_evaluation_loss(const cli_evaluation *r);
  * say is accepted with a warning. */
 void cli_check_tokenizer(const ft_reader *in, const ft_tokenizer *tok);
 
+/* An adapter knows the chat template it was trained with: rows of another one are refused. */
+void cli_check_template(const ft_reader *in, const ft_reader *adapter);
+
 #endif

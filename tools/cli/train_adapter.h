@@ -12,6 +12,7 @@ typedef struct cli_adapter_output {
     const ft_model *model;
     const float *params;
     const ft_reader *in, *val_in;      /* what it was trained on; val_in: or NULL */
+    const ft_reader *init;             /* the adapter that it began with, or NULL */
     uint64_t examples;
     ft_header header;
 } cli_adapter_output;

@@ -66,6 +66,8 @@ void cli_checkpoints_begin(cli_checkpoints *c, ft_trainer *t, cli_train_log *log
     c->run.data = ft_reader_digest(c->in);
     if (c->val_in)
         c->run.validation = ft_reader_digest(c->val_in);
+    if (c->init)
+        c->run.init = ft_reader_digest(c->init);
     c->run.options = cli_payload_options();
     c->header = cli_header_from(c->in, FT_KIND_CHECKPOINT);
     if (go_on(c, t, &digest))
@@ -83,6 +85,8 @@ static int write_stream(const cli_checkpoints *c, const ft_train_state *s, ft_wr
     int rc = ft_writer_derive(w, c->in, e);
     if (rc == 0 && c->val_in)
         rc = ft_writer_derive_apart(w, c->val_in, e);
+    if (rc == 0 && c->init)
+        rc = ft_writer_derive(w, c->init, e);
     if (rc == 0)
         rc = ft_writer_derive_file(w, "model", &c->run.model, e);
     if (rc == 0)

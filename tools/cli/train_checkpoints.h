@@ -25,6 +25,7 @@ typedef struct cli_checkpoints {
     uint64_t every;                    /* steps                                          */
     int resume;
     const ft_reader *in, *val_in;      /* data, read to their ends; val_in: or NULL      */
+    const ft_reader *init;             /* the adapter that the run begins with, or NULL  */
     ft_run run;                        /* model, transform, seed and numerics are set by
                                         * the caller                                     */
     ft_checkpoint_folder *folder;

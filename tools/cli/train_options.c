@@ -2,17 +2,19 @@
 
 #include "tools/cli/train_memory.h"
 
+#include <math.h>
 #include <string.h>
 
 static uint64_t rank = 16;
 static double alpha = 32, dropout = 0;
 static const char *method = "lora", *targets = "all", *recompute = "none", *schedule = "cosine";
-static int no_shuffle, no_share;
+static const char *start = "default";
+static int no_shuffle, no_share, rslora;
 
 cli_train_options cli_train = {
     .base = "file", .compute = "auto", .saved = {.every = 50},
     .cfg = {.lr = 2e-4, .warmup = 0.03, .decay = 0.01, .clip = 1, .batch = 16, .epochs = 1,
-            .spike = 10}};
+            .spike = 10, .lora_plus = 1}};
 
 const cli_option cli_train_list[] = {
     {"method", 0, CLI_CHOICE, &method, "lora", 0, 0, CLI_PAYLOAD, "what is trained"},
@@ -23,6 +25,14 @@ const cli_option cli_train_list[] = {
      "share of the adapter's inputs left out while training"},
     {"lora-targets", 0, CLI_TEXT, &targets, "LIST", 0, 0, CLI_PAYLOAD,
      "of q,k,v,o,gate,up,down; or all, attention, mlp"},
+    {"lora-rslora", 0, CLI_FLAG, &rslora, 0, 0, 0, CLI_PAYLOAD,
+     "scale by alpha / sqrt(rank)"},
+    {"lora-plus", 0, CLI_REAL, &cli_train.cfg.lora_plus, "RATIO", 0.01, 1e4, CLI_PAYLOAD,
+     "B learns at so many times the rate of A (LoRA+)"},
+    {"lora-init", 0, CLI_CHOICE, &start, "default|pissa|olora", 0, 0, CLI_PAYLOAD,
+     "begin at chance, or at the main parts of the matrices"},
+    {"init", 0, CLI_TEXT, &cli_train.init_path, "ADAPTER", 0, 0, 0,
+     "begin with the values of an adapter, and be of its kind"},
     {"base", 0, CLI_CHOICE, &cli_train.base, "file|nf4", 0, 0, CLI_PAYLOAD,
      "train on the weights of the file, or on them in nf4 (QLoRA)"},
     {"lr", 0, CLI_REAL, &cli_train.cfg.lr, "RATE", 0, 10, CLI_PAYLOAD,
@@ -80,7 +90,65 @@ static void adapter_config(ft_adapter_config *c)
     c->rank = (size_t)rank;
     c->alpha = (float)alpha;
     c->dropout = (float)dropout;
+    c->rslora = rslora;
     cli_check(ft_targets_parse(targets, &c->targets, cli_err()));
+}
+
+/* ---- beginning with an adapter ---- */
+
+static void check_same(const char *option, double given, double theirs)
+{
+    if (cli_given(option) && fabs(given - theirs) > 0)
+        cli_usage_error("--%s %g: %s has %g, and what it is stays: leave the option out", option,
+                        given, cli_train.init_path, theirs);
+}
+
+/* The matrices as a user would list them. */
+static const char *list_targets(unsigned bits)
+{
+    static char list[64];
+    if (bits == (1u << FT_TARGETS) - 1)
+        return "all";
+    list[0] = '\0';
+    for (int t = 0; t < FT_TARGETS; t++)
+        if (bits >> t & 1) {
+            strcat(list, *list ? "," : "");
+            strcat(list, ft_target_name((enum ft_target)t));
+        }
+    return list;
+}
+
+static void lora_from(const ft_adapter_config *c)
+{
+    unsigned given = c->targets;
+    const char *theirs = list_targets(c->targets);
+    if (cli_given("lora-targets"))
+        cli_check(ft_targets_parse(targets, &given, cli_err()));
+    if (given != c->targets)
+        cli_usage_error("--lora-targets %s: %s has %s, and what it is stays: leave the option out",
+                        targets, cli_train.init_path, theirs);
+    check_same("lora-rank", (double)rank, (double)c->rank);
+    check_same("lora-alpha", (double)(float)alpha, (double)c->alpha);
+    check_same("lora-dropout", (double)(float)dropout, (double)c->dropout);
+    check_same("lora-rslora", rslora, c->rslora);
+    rank = c->rank;
+    alpha = (double)c->alpha;
+    dropout = (double)c->dropout;
+    rslora = c->rslora;
+    targets = theirs;
+}
+
+void cli_train_options_from(const ft_adapter_config *c)
+{
+    const char *theirs = ft_method_name(c->method);
+    if (cli_given("method") && strcmp(method, theirs) != 0)
+        cli_usage_error("--method %s: %s is of method %s", method, cli_train.init_path, theirs);
+    method = theirs;
+    if (c->method == FT_METHOD_LORA)
+        lora_from(c);
+    cli_train.adapter = *c;
+    if (!cli_given("lr"))
+        cli_train.cfg.lr = ft_method_rate(c->method);
 }
 
 void cli_train_options_take(void)
@@ -91,7 +159,11 @@ void cli_train_options_take(void)
         cli_usage_error("--%s needs --checkpoint DIR", saved->resume ? "resume" : "every");
     if (cfg->patience && !cli_train.val_path)
         cli_usage_error("--patience needs --val FILE");
-    adapter_config(&cli_train.adapter);
+    cli_train.start = ft_lora_start_by_name(start);
+    if (cli_train.init_path && cli_train.start != FT_LORA_DEFAULT)
+        cli_usage_error("--init and --lora-init both say what training begins with");
+    if (!cli_train.init_path)
+        adapter_config(&cli_train.adapter);
     if (!cli_given("lr"))
         cfg->lr = ft_method_rate(cli_train.adapter.method);
     cfg->seed = cli_seed();

@@ -4,12 +4,15 @@
 #define FT_CLI_TRAIN_OPTIONS_H
 
 #include "nn/adapter.h"
+#include "nn/lora_start.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/train_checkpoints.h"
 #include "train/train_plan.h"
 
 typedef struct cli_train_options {
-    ft_adapter_config adapter;
+    ft_adapter_config adapter;     /* with init_path: unset until cli_train_options_from */
+    enum ft_lora_start start;
+    const char *init_path;         /* of the adapter to begin with, or NULL */
     ft_train_config cfg;           /* cfg.compute is the caller's to resolve, from compute */
     const char *base;              /* "file" or "nf4" */
     const char *compute, *val_path, *log_path;     /* paths: or NULL */
@@ -23,5 +26,9 @@ extern const cli_option cli_train_list[];
 
 /* After cli_begin: refuses options that do not go together, and fills in adapter and cfg. */
 void cli_train_options_take(void);
+
+/* With init_path: takes what the method and its options are from that adapter, as if they had been
+ * given, and refuses options that were given and say otherwise. */
+void cli_train_options_from(const ft_adapter_config *c);
 
 #endif
