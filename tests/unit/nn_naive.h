@@ -1,5 +1,5 @@
-/* nn_naive.h: a Llama transformer with LoRA, DoRA and IA3 in double, written from the papers for the tests of
- * lib/nn: no tiles, no cache, no BLAS, no kernels; one function for each formula. */
+/* nn_naive.h: a Llama transformer with LoRA, DoRA and IA3 in double, written from the papers for
+ * the tests of lib/nn: no tiles, no cache, no BLAS, no kernels; one function for each formula. */
 #ifndef NN_NAIVE_H
 #define NN_NAIVE_H
 
@@ -48,8 +48,8 @@ static inline double *naive_product(const double *w, size_t rows, size_t cols, c
     return y;
 }
 
-/* Length of row r of W + scaling B A. For the gradient it is a constant, so it is that of l->params,
- * not of n->params. */
+/* Length of row r of W + scaling B A. For the gradient it is a constant, so it is that of
+ * l->params, not of n->params. */
 static inline double naive_length(const struct naive *n, const double *w, size_t cols, size_t r,
                                   const size_t *at)
 {

@@ -27,7 +27,7 @@ const cli_option cli_train_list[] = {
     {"lora-dora", 0, CLI_FLAG, &dora, 0, 0, 0, CLI_PAYLOAD,
      "learn the length of each output's weights apart from their direction (DoRA)"},
     {"ia3-targets", 0, CLI_TEXT, &scaled, "LIST", 0, 0, CLI_PAYLOAD,
-     "matrices whose outputs (of down: inputs) are scaled; as above"},
+     "matrices whose outputs (of down: inputs) are scaled, as --lora-targets"},
     {"base", 0, CLI_CHOICE, &cli_train.base, "file|nf4", 0, 0, CLI_PAYLOAD,
      "train on the weights of the file, or on them in nf4 (QLoRA)"},
     {"lr", 0, CLI_REAL, &cli_train.cfg.lr, "RATE", 0, 10, CLI_PAYLOAD,
