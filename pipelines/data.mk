@@ -7,7 +7,7 @@
 
 MODEL  ?= build/data/SmolLM2-135M-Instruct.Q4_1.gguf
 APT    ?= build/data/apt.jsonl
-RAW   ?= $(W)/raw.jsonl
+RAW    ?= $(W)/raw.jsonl
 # Examples with the same `group` stay on one side; those without are groups of their own.
 SPLIT  ?= --group group --ratio 78,6,16
 LENGTH ?= 512

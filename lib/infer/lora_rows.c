@@ -1,6 +1,7 @@
 #include "infer/lora_rows.h"
 
 #include "kernels/kernels.h"
+#include "nn/gain.h"
 
 enum { CHUNK = 256 };        /* outputs of one task */
 
@@ -32,7 +33,8 @@ static void up(void *ctx, size_t task, unsigned worker)
     const ft_kernels *k = ft_kernels_get();
     size_t product = 0, row, from, n, width, R;
     float delta[CHUNK];
-    const float *b;
+    const float *b, *gain;
+    float *y;
     (void)worker;
     for (; task >= r->rows * chunks_of(r, product); product++)
         task -= r->rows * chunks_of(r, product);
@@ -44,10 +46,14 @@ static void up(void *ctx, size_t task, unsigned worker)
         return;
     R = r->lora[row]->cfg.rank;
     b = ft_lora_b(r->lora[row], r->lora[row]->params, r->layer, r->targets[product]);
-    if (!b)
-        return;
-    k->dot_rows(ax_of(r, product, row), R, 1, b + from * R, n, R, delta, n);
-    k->axpy(r->lora[row]->scaling, delta, r->y[product] + row * width + from, n);
+    y = r->y[product] + row * width + from;
+    if (b) {
+        k->dot_rows(ax_of(r, product, row), R, 1, b + from * R, n, R, delta, n);
+        k->axpy(r->lora[row]->scaling, delta, y, n);
+    }
+    gain = ft_adapter_out_gain(r->lora[row], r->layer, r->targets[product]);
+    for (size_t i = 0; gain && i < n; i++)
+        y[i] *= gain[from + i];
 }
 
 void ft_lora_rows_add(const ft_lora_rows *r, ft_pool *pool)

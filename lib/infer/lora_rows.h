@@ -1,5 +1,6 @@
-/* lora_rows.h: what adapters add to products of rows that may each have another adapter, or none:
- * y += scaling * B (A x). An element depends on its own row alone. Part of pass.h.
+/* lora_rows.h: what adapters do to products of rows that may each have another adapter, or none:
+ * y = g (y + scaling * B (A x)), where the factors g are those of gain.h. An element depends on its
+ * own row alone. Part of pass.h.
  */
 #ifndef FT_LORA_ROWS_H
 #define FT_LORA_ROWS_H

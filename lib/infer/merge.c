@@ -1,10 +1,11 @@
 #include "infer/merge.h"
 
 #include "model/convert.h"
+#include "nn/gain.h"
 
 #include <string.h>
 
-/* Weights whose B A is summed at once, in double. */
+/* Weights of a row whose B A is summed at once, in double. */
 enum { SPAN = 256 };
 
 struct merger {
@@ -13,50 +14,57 @@ struct merger {
     const ft_merge_options *options;
 };
 
-/* Finds A and B of a tensor. */
-static int adapter_of(const struct merger *g, const ft_tensor *t, const float **a,
-                      const float **b)
+/* What becomes of a matrix: out (W + scaling B A) in, each of them NULL where there is none. */
+struct change {
+    const float *a, *b, *out, *in;
+};
+
+static int change_of(const struct merger *g, const ft_tensor *t, struct change *c)
 {
     size_t layer;
     enum ft_target target;
     if (!ft_model_find(g->m, t, &layer, &target))
         return 0;
-    *a = ft_lora_a(g->l, g->l->params, layer, target);
-    *b = ft_lora_b(g->l, g->l->params, layer, target);
-    return *a != NULL;
+    c->a = ft_lora_a(g->l, g->l->params, layer, target);
+    c->b = ft_lora_b(g->l, g->l->params, layer, target);
+    c->out = ft_adapter_out_gain(g->l, layer, target);
+    c->in = ft_adapter_in_gain(g->l, layer, target);
+    return c->a || c->out || c->in;
 }
 
 static int is_adapted(const void *ctx, const ft_tensor *t)
 {
-    const float *a, *b;
-    return adapter_of(ctx, t, &a, &b);
+    struct change c;
+    return change_of(ctx, t, &c);
 }
 
-/* w += scaling * b A for n <= SPAN columns of one row; a: A at the first of them. The sum is
- * rounded once. */
-static void add_low_rank(const ft_adapter *l, const float *a, size_t lda, const float *b, float *w,
-                         size_t n)
+/* Columns [col, col + n), n <= SPAN, of one row, which is rounded once. */
+static void change_span(const ft_adapter *l, const struct change *c, size_t cols, size_t row,
+                        size_t col, float *w, size_t n)
 {
-    double sum[SPAN] = {0};
-    for (size_t r = 0; r < l->cfg.rank; r++)
-        for (size_t c = 0; c < n; c++)
-            sum[c] += (double)b[r] * (double)a[r * lda + c];
-    for (size_t c = 0; c < n; c++)
-        w[c] = (float)((double)w[c] + (double)l->scaling * sum[c]);
+    double sum[SPAN] = {0}, out = c->out ? (double)c->out[row] : 1;
+    size_t R = l->cfg.rank;
+    for (size_t r = 0; c->a && r < R; r++)
+        for (size_t i = 0; i < n; i++)
+            sum[i] += (double)c->b[row * R + r] * (double)c->a[r * cols + col + i];
+    for (size_t i = 0; i < n; i++) {
+        double in = c->in ? (double)c->in[col + i] : 1;
+        w[i] = (float)(out * ((double)w[i] + (double)l->scaling * sum[i]) * in);
+    }
 }
 
 static void merge_weights(const void *ctx, const ft_tensor *t, size_t from, float *w, size_t n)
 {
     const struct merger *g = ctx;
     size_t cols = (size_t)t->shape[0], end = from + n;
-    const float *a, *b;
-    if (!adapter_of(g, t, &a, &b))
+    struct change c;
+    if (!change_of(g, t, &c))
         return;
     while (from < end) {
         size_t row = from / cols, col = from % cols, span = cols - col;
         span = span < SPAN ? span : SPAN;
         span = span < end - from ? span : end - from;
-        add_low_rank(g->l, a + col, cols, b + row * g->l->cfg.rank, w, span);
+        change_span(g->l, &c, cols, row, col, w, span);
         w += span;
         from += span;
     }
@@ -87,5 +95,6 @@ int ft_merge_write(const ft_model *m, const ft_adapter *l, const ft_merge_option
     if (o->type != FT_F32 && o->type != FT_F16 && o->type != FT_BF16)
         return ft_err_set(e, FT_ERR_USAGE, "a merged model is f32, f16 or bf16; ft-quant makes the "
                           "other types from it");
+    ft_adapter_refresh(l, m, pool, 0);
     return ft_convert_write(m, o->type, &extra, out, pool, e);
 }

@@ -1,5 +1,6 @@
-/* merge.h: folds an adapter into its base: W' = W + (alpha/R) B A for each adapted matrix, as a new
- * GGUF file, and proves that the file computes what base and adapter computed side by side.
+/* merge.h: folds an adapter into its base: W' = W + (alpha/R) B A for each adapted matrix, or what
+ * its method makes of W (adapter.h), as a new GGUF file, and proves that the file computes what
+ * base and adapter computed side by side.
  *
  *     ft_merge_write(model, lora, &options, out, pool, e);
  *     ft_out_flush(out, e);  ft_model_open(&merged, ft_out_path(out), e);

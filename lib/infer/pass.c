@@ -4,6 +4,7 @@
 #include "infer/lora_rows.h"
 #include "infer/products.h"
 #include "kernels/kernels.h"
+#include "nn/gain.h"
 
 #include <math.h>
 #include <string.h>
@@ -30,6 +31,8 @@ struct ft_pass {
     unsigned workers;
 
     const ft_adapter **adapters;    /* of each row of the pass that runs, */
+    const ft_adapter **ready;  /* those that are refreshed, */
+    size_t n_ready, ready_cap;
     int adapted;               /* whether one has any,               */
     int bf16;                  /* what products are computed in,     */
     const ft_row *rows;        /* the rows,                          */
@@ -141,6 +144,7 @@ void ft_pass_free(ft_pass **out)
     ft_free(p->scratch);
     ft_free(p->rounded);
     ft_free(p->adapters);
+    ft_free(p->ready);
     ft_free(p->cos_sin);
     ft_free(p);
     *out = NULL;
@@ -186,7 +190,8 @@ static void multiply(ft_pass *p, size_t n, const enum ft_target *targets, const 
     ft_products_run(&run, p->pool);
     if (p->adapted)
         ft_lora_rows_add(&(ft_lora_rows){p->adapters, p->n, p->layer, n, targets, x,
-                                         list[0].w->cols, y, width, p->ax, p->most.max_rank}, p->pool);
+                                         list[0].w->cols, y, width, p->ax, p->most.max_rank},
+                         p->pool);
 }
 
 static void normalise_rows(ft_pass *p, const float *norm)
@@ -252,8 +257,12 @@ static void gate_row(void *ctx, size_t i, unsigned worker)
 {
     ft_pass *p = ctx;
     size_t F = p->m->F;
+    const ft_adapter *a = p->adapters[i];
+    const float *gain = a ? ft_adapter_in_gain(a, p->layer, FT_DOWN) : NULL;
     (void)worker;
     ft_kernels_get()->swiglu(p->gate + i * F, p->up + i * F, p->hidden + i * F, F);
+    for (size_t j = 0; gain && j < F; j++)
+        p->hidden[i * F + j] *= gain[j];
 }
 
 static void run_layer(ft_pass *p)
@@ -276,6 +285,19 @@ static void run_layer(ft_pass *p)
 }
 
 /* ---- the pass ---- */
+
+/* An adapter is made ready when the first row with it comes. */
+static int ready(ft_pass *p, const ft_adapter *a, ft_err *e)
+{
+    for (size_t i = 0; i < p->n_ready; i++)
+        if (p->ready[i] == a)
+            return 0;
+    if (ft_grow(&p->ready, &p->ready_cap, p->n_ready + 1, sizeof *p->ready, e) < 0)
+        return FT_ERR_NOMEM;
+    ft_adapter_refresh(a, p->m, p->pool, 0);
+    p->ready[p->n_ready++] = a;
+    return 0;
+}
 
 static void run_head(ft_pass *p)
 {
@@ -300,7 +322,8 @@ int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, int bf16, ft_err *e)
     p->n = n;
     p->adapted = 0;
     for (size_t i = 0; i < n; i++) {
-        if (need_angles(p, rows[i].at + 1, e) < 0)
+        if (need_angles(p, rows[i].at + 1, e) < 0 ||
+            (rows[i].adapter && ready(p, rows[i].adapter, e) < 0))
             return FT_ERR_NOMEM;
         ft_weight_part(w, rows[i].id, 0, w->cols, p->x + i * w->cols);
         p->adapters[i] = rows[i].adapter;

@@ -36,7 +36,8 @@ typedef struct ft_row {
     int wanted;                  /* logits after this token                                     */
     size_t at;                   /* its position; those before it are in the store or this pass */
     const uint32_t *blocks;      /* of its sequence: at / FT_KV_BLOCK + 1 of them               */
-    const ft_adapter *adapter;   /* NULL: the base alone                                        */
+    const ft_adapter *adapter;   /* NULL: the base alone. Its parameters must stay as they are
+                                  * while the pass lives                                        */
 } ft_row;
 
 /* model, kv and pool must outlive it. Owns: the caller, ft_pass_free (accepts NULL, sets NULL).

@@ -1,12 +1,13 @@
 #include "nn/adapter.h"
 
 #include "base/mem.h"
+#include "nn/dora.h"
 #include "nn/method.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct ft_method_kind *const kinds[FT_METHODS] = {&ft_method_lora};
+static const struct ft_method_kind *const kinds[FT_METHODS] = {&ft_method_lora, &ft_method_ia3};
 
 const struct ft_method_kind *ft_method_kind_of(enum ft_method method)
 {
@@ -92,6 +93,7 @@ void ft_adapter_free(ft_adapter **a)
     ft_free((*a)->params);
     ft_free((*a)->slots);
     ft_free((*a)->role_at);
+    ft_dora_free(&(*a)->dora);
     ft_free(*a);
     *a = NULL;
 }
@@ -142,7 +144,7 @@ int ft_targets_parse(const char *text, unsigned *bits, ft_err *e)
         size_t n = strcspn(text, ",");
         unsigned b = bits_of_word(text, n);
         if (!b)
-            return ft_err_set(e, FT_ERR_USAGE, "LoRA target '%.*s' is not one of %s", (int)n, text,
+            return ft_err_set(e, FT_ERR_USAGE, "target '%.*s' is not one of %s", (int)n, text,
                               choices);
         *bits |= b;
         if (!text[n])
@@ -224,8 +226,8 @@ void ft_slot_from_peft(const ft_slot *s, const ft_model *m, const float *src, fl
 
 size_t ft_adapter_config_entries(const ft_adapter_config *cfg)
 {
-    const struct ft_method_kind *k = kinds[cfg->method];
-    return 1 + k->entries + (k->more_entries ? k->more_entries(cfg) : 0);
+    const struct ft_method_kind *kind = kinds[cfg->method];
+    return 1 + kind->entries + (kind->more_entries ? kind->more_entries(cfg) : 0);
 }
 
 void ft_adapter_config_put(ft_buf *b, const ft_adapter_config *cfg)

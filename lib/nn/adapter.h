@@ -10,6 +10,9 @@
  *
  * LoRA (Hu et al. 2021): y = W x + (alpha/R) B A drop(x), A [R x in], B [out x R]; rsLoRA
  * (Kalajdzievski 2023): alpha/sqrt(R) instead. Other initial values of it are in lora_start.h.
+ * DoRA (Liu et al. 2024) gives each row of W' = W + (alpha/R) B A a length of its own, m [out]:
+ * y_i = m_i / ||W'_i|| (W' x)_i.
+ * IA3 (Liu et al. 2022): y_i = l_i (W x)_i, or for down y = W (l x).
  *
  * Rows of tensors that stand along q or k are in GGUF's order, as the base's are; adapter streams
  * hold PEFT's order (see model.h), and the slots say where the two differ.
@@ -22,10 +25,10 @@
 #include "base/mp.h"
 #include "model/model.h"
 
-enum ft_method { FT_METHOD_LORA, FT_METHODS };
+enum ft_method { FT_METHOD_LORA, FT_METHOD_IA3, FT_METHODS };
 
 /* What a tensor is to the matrix or layer that it stands beside. */
-enum ft_role { FT_ROLE_A, FT_ROLE_B, FT_ROLES };
+enum ft_role { FT_ROLE_A, FT_ROLE_B, FT_ROLE_MAGNITUDE, FT_ROLE_SCALE, FT_ROLES };
 
 typedef struct ft_adapter_config {
     size_t rank;               /* lora: >= 1, at most the smaller side of each adapted matrix */
@@ -33,6 +36,7 @@ typedef struct ft_adapter_config {
     unsigned targets;          /* matrices adapted: bit 1 << FT_Q … of enum ft_target         */
     enum ft_method method;
     int rslora;                /* lora: the scaling is alpha / sqrt(rank)                     */
+    int dora;                  /* lora: rows have magnitudes (DoRA); then without dropout     */
 } ft_adapter_config;
 
 /* A tensor of parameters. */
@@ -43,6 +47,7 @@ typedef struct ft_slot {
     size_t rows, cols;         /* as PEFT has them                                            */
     size_t at;                 /* of its first element in params                              */
     size_t heads;              /* not 0: its rows are those of so many heads of q or k        */
+    int vector;                /* PEFT's shape is [rows]; cols is 1                           */
 } ft_slot;
 
 typedef struct ft_adapter {
@@ -57,6 +62,7 @@ typedef struct ft_adapter {
     size_t n_slots, slots_cap;
     size_t *role_at;           /* into params, index (layer * FT_TARGETS + target) * FT_ROLES +
                                 * part; SIZE_MAX where there is none                          */
+    struct ft_dora *dora;      /* what follows from params (gain.h); NULL: nothing            */
 } ft_adapter;
 
 /* "q,k,v,o,gate,up,down" or "all" or "attention" or "mlp" -> bits. Errors: FT_ERR_USAGE with the
@@ -70,7 +76,8 @@ enum ft_method ft_method_by_name(ft_slice name);
 double ft_method_rate(enum ft_method method);
 
 /* Makes an adapter with its initial values: of LoRA A uniform in ±1/sqrt(in) (PEFT's
- * kaiming_uniform with a = sqrt 5) from FT_RNG_INIT, drawn in PEFT's tensor order; B zero.
+ * kaiming_uniform with a = sqrt 5) from FT_RNG_INIT, drawn in PEFT's tensor order; B zero; of DoRA
+ * the magnitudes that the rows have; of IA3 ones.
  * Errors: FT_ERR_USAGE for a configuration that does not fit the model, FT_ERR_NOMEM.
  * Owns: the caller. */
 int ft_adapter_new(ft_adapter **a, const ft_model *m, const ft_adapter_config *cfg, uint64_t seed,

@@ -367,6 +367,10 @@ static void finish(const struct work *w, const struct product *p, size_t b, size
     size_t row = w->rows->block[b];
     struct tile t = {row, w->rows->block[b + 1] - row, col, n, n, {s->tile[0] + at,
                      s->tile[1] + at}, s->spare};
+    for (size_t o = 0; o < p->n_out; o++)
+        for (size_t r = 0; p->out[o].gain && r < t.rows; r++)
+            for (size_t j = 0; j < n; j++)
+                t.y[o][r * n + j] *= p->out[o].gain[col + j];
     p->finish(w->nn, p->ctx, &t);
 }
 

@@ -111,6 +111,7 @@ struct finish {
     const float *residual;
     float *y;
     elem *to;
+    const float *gain;         /* of silu(gate)*up; NULL: 1 */
     size_t width;              /* columns of the whole product */
     int rotate;
 };
@@ -167,30 +168,43 @@ static elem *in_tiles(const struct ft_nn *nn, const elem *x, const struct tile *
     return elem_at(nn, x, t->col * nn->rows_cap + (t->row + r) * t->cols);
 }
 
+static void multiply(float *y, const float *factor, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] *= factor[i];
+}
+
 static void put_swiglu(struct ft_nn *nn, void *ctx, const struct tile *t)
 {
     const struct finish *f = ctx;
     for (size_t r = 0; r < t->rows; r++) {
         const float *gate = t->y[0] + r * t->ld, *up = t->y[1] + r * t->ld;
         nn->kern->swiglu(gate, up, t->spare, t->cols);
+        if (f->gain)
+            multiply(t->spare, f->gain + t->col, t->cols);
         nn_put(nn, t->spare, elem_at(nn, nn->act, (t->row + r) * nn->m->F + t->col), t->cols);
         nn_put(nn, gate, in_tiles(nn, f->a->gate, t, r), t->cols);
         nn_put(nn, up, in_tiles(nn, f->a->up, t, r), t->cols);
     }
 }
 
-/* From a tile of dact: dgate, dup, and act again for the gradient of down's A. */
+/* From a tile of dact: dgate, dup, and act again for the gradient of down's A, or of its gain. */
 static void put_swiglu_back(struct ft_nn *nn, void *ctx, const struct tile *t)
 {
     const struct finish *f = ctx;
     float *gate = t->spare, *up = gate + t->cols, *dgate = up + t->cols, *dup = dgate + t->cols;
     float *act = dup + t->cols;
     for (size_t r = 0; r < t->rows; r++) {
+        float *dact = t->y[0] + r * t->ld;
         size_t at = (t->row + r) * nn->m->F + t->col;
         nn_get(nn, in_tiles(nn, f->a->gate, t, r), gate, t->cols);
         nn_get(nn, in_tiles(nn, f->a->up, t, r), up, t->cols);
-        nn->kern->swiglu_back(t->y[0] + r * t->ld, gate, up, dgate, dup, t->cols);
         nn->kern->swiglu(gate, up, act, t->cols);
+        if (f->gain) {
+            multiply(act, dact, t->cols);
+            multiply(dact, f->gain + t->col, t->cols);
+        }
+        nn->kern->swiglu_back(dact, gate, up, dgate, dup, t->cols);
         nn_put(nn, dgate, elem_at(nn, nn->dgate, at), t->cols);
         nn_put(nn, dup, elem_at(nn, nn->dup, at), t->cols);
         nn_put(nn, act, elem_at(nn, nn->act, at), t->cols);
@@ -202,6 +216,11 @@ static void put_swiglu_back(struct ft_nn *nn, void *ctx, const struct tile *t)
 static size_t outputs(const struct ft_nn *nn, size_t layer, enum ft_target t)
 {
     return nn->m->layers[layer].w[t].rows;
+}
+
+static const float *act_gain(const struct ft_nn *nn, size_t layer)
+{
+    return nn->hooks->act_gain ? nn->hooks->act_gain(nn, layer) : NULL;
 }
 
 /* What the method has to do before the products with n matrices of the input x. */
@@ -265,7 +284,7 @@ static void gate_and_up(struct ft_nn *nn, size_t l, const struct acts *a)
 {
     static const enum ft_target t[] = {FT_GATE, FT_UP};
     const struct rowset *rows = rows_of_layer(nn, l);
-    struct finish f = {.rows = rows, .a = a};
+    struct finish f = {.rows = rows, .a = a, .gain = act_gain(nn, l)};
     struct product p = {.n_out = 2, .cols = nn->m->F, .finish = put_swiglu, .ctx = &f, .layer = l};
     norm(nn, rows, a->x2, nn->m->layers[l].mlp_norm, a->inv2);
     down(nn, rows, l, t, 2, nn->h, a);
@@ -303,13 +322,42 @@ static void recompute(struct ft_nn *nn, size_t l)
 
 /* ---- backward ---- */
 
+struct again {
+    struct ft_nn *nn;
+    const struct rowset *rows;
+    const struct acts *a;
+};
+
+static void act_task(void *ctx, size_t task, unsigned worker)
+{
+    const struct again *s = ctx;
+    struct ft_nn *nn = s->nn;
+    size_t row = s->rows->at + task, F = nn->m->F, width = nn_tile_cols(nn, F);
+    float *gate = scratch_of(nn, worker), *up = gate + width;
+    for (size_t col = 0; col < F; col += width) {
+        struct tile t = {.row = row, .col = col, .cols = F - col < width ? F - col : width};
+        nn_get(nn, in_tiles(nn, s->a->gate, &t, 0), gate, t.cols);
+        nn_get(nn, in_tiles(nn, s->a->up, &t, 0), up, t.cols);
+        nn->kern->swiglu(gate, up, gate, t.cols);
+        nn_put(nn, gate, elem_at(nn, nn->act, row * F + col), t.cols);
+    }
+}
+
+void nn_act_again(struct ft_nn *nn, const struct rowset *rows, const struct acts *a)
+{
+    struct again s = {nn, rows, a};
+    ft_pool_run(nn->pool, rows->n, act_task, &s);
+}
+
 /* Passes gradients through matrices that share their input: du, then the input's gradient tile by
  * tile to finish (NULL: not wanted), then the gradients of A and B. */
-static void back(struct ft_nn *nn, const struct rowset *rows, const struct linear_back *b,
+static void back(struct ft_nn *nn, const struct rowset *rows, struct linear_back *b,
                  size_t cols, void (*finish)(struct ft_nn *, void *, const struct tile *),
                  struct finish *f, float *grads)
 {
     struct product p = {.n_out = 1, .cols = cols, .finish = finish, .ctx = f, .layer = b->layer};
+    if (nn->hooks->unscale)
+        nn->hooks->unscale(nn, rows, b, grads);
     if (nn->hooks->du)
         nn->hooks->du(nn, rows, b);
     if (finish) {
@@ -343,7 +391,8 @@ static void mlp_backward(struct ft_nn *nn, size_t l, const struct acts *a, float
     const ft_layer *w = &nn->m->layers[l];
     struct linear_back last = {l, 1, {FT_DOWN}, nn->act, {nn->dy}, a};
     struct linear_back gate_up = {l, 2, {FT_GATE, FT_UP}, nn->h, {nn->dgate, nn->dup}, a};
-    struct finish f = {.rows = rows, .a = a, .y = nn->dh, .width = nn->m->C};
+    struct finish f = {.rows = rows, .a = a, .y = nn->dh, .width = nn->m->C,
+                       .gain = act_gain(nn, l)};
     dx_as_operand(nn, rows);
     back(nn, rows, &last, nn->m->F, put_swiglu_back, &f, grads);
     norm(nn, rows, a->x2, w->mlp_norm, a->inv2);

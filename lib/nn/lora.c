@@ -2,9 +2,13 @@
  *
  *   y  = x W^T + u (s B)^T,  u = drop(x) A^T,  s = alpha / R or alpha / sqrt(R)
  *   dx = dY W + mask(du A),  du = dY (s B);   dA += du^T drop(x),  dB += s dY^T u
+ *
+ * With magnitudes (DoRA) y is multiplied with what dora.c computes, and dY before all that, too.
  */
 #include "base/rng.h"
 #include "kernels/bf16_ref.h"
+#include "nn/dora.h"
+#include "nn/gain.h"
 #include "nn/method.h"
 #include "nn/nn_internal.h"
 
@@ -20,6 +24,10 @@ static int check(const ft_model *m, const ft_adapter_config *c, ft_err *e)
         return ft_err_set(e, FT_ERR_USAGE, "no LoRA targets: give some of q,k,v,o,gate,up,down");
     if (!(c->dropout >= 0 && c->dropout < 1) || !isfinite(c->alpha))
         return ft_err_set(e, FT_ERR_USAGE, "LoRA dropout must be in [0, 1) and alpha finite");
+    if (c->dora && c->dropout > 0)
+        return ft_err_set(e, FT_ERR_USAGE, "DoRA goes without dropout: the length of a row is that "
+                          "of base and adapter together, and dropout would leave out inputs of "
+                          "one of them");
     for (int t = 0; t < FT_TARGETS; t++) {
         const ft_weight *w = &m->layers[0].w[t];
         size_t most = w->rows < w->cols ? w->rows : w->cols;
@@ -48,7 +56,14 @@ static int lay_out(ft_adapter *a, const ft_model *m, ft_err *e)
             s.cols = R;
             s.heads = ft_target_heads(m, s.target);
             rc = ft_adapter_add_slot(a, s, e);
+            s.role = FT_ROLE_MAGNITUDE;
+            s.cols = 1;
+            s.vector = 1;
+            if (rc == 0 && a->cfg.dora)
+                rc = ft_adapter_add_slot(a, s, e);
         }
+    if (rc == 0 && a->cfg.dora)
+        rc = ft_dora_new(&a->dora, a, m, e);
     return rc;
 }
 
@@ -67,13 +82,18 @@ static void init(ft_adapter *a, const ft_model *m, uint64_t seed)
             a->params[s->at + j] = (2 * ft_rng_float(seed, FT_RNG_INIT, tensor, j) - 1) * bound;
         tensor++;
     }
+    if (a->dora)
+        ft_dora_init(a, m);
 }
 
 static void slot_name(const ft_slot *s, char *name, size_t cap)
 {
     char path[48];
     ft_target_path(s->target, path, sizeof path);
-    snprintf(name, cap, "%s.lora_%c.weight", path, s->role == FT_ROLE_A ? 'A' : 'B');
+    if (s->role == FT_ROLE_MAGNITUDE)
+        snprintf(name, cap, "%s.lora_magnitude_vector", path);
+    else
+        snprintf(name, cap, "%s.lora_%c.weight", path, s->role == FT_ROLE_A ? 'A' : 'B');
 }
 
 static void put_config(ft_buf *b, const ft_adapter_config *c)
@@ -90,12 +110,16 @@ static void put_config(ft_buf *b, const ft_adapter_config *c)
         ft_mp_put_cstr(b, "rslora");
         ft_mp_put_bool(b, 1);
     }
+    if (c->dora) {
+        ft_mp_put_cstr(b, "dora");
+        ft_mp_put_bool(b, 1);
+    }
 }
 
-/* Streams of plain LoRA say nothing of it, as ever. */
+/* Streams of plain LoRA say nothing of either, as ever. */
 static size_t more_entries(const ft_adapter_config *c)
 {
-    return c->rslora ? 1 : 0;
+    return (c->rslora ? 1u : 0u) + (c->dora ? 1u : 0u);
 }
 
 static int get_config(ft_mp map, ft_adapter_config *c, ft_err *e)
@@ -110,7 +134,9 @@ static int get_config(ft_mp map, ft_adapter_config *c, ft_err *e)
     if (!ft_mp_get_float(map, "dropout", &dropout) || !(dropout >= 0 && dropout < 1))
         return ft_err_set(e, FT_ERR_DATA, "dropout: missing or not in [0, 1)");
     if (ft_mp_get(map, "rslora", &v) && !ft_mp_bool(v, &c->rslora))
-        return ft_err_set(e, FT_ERR_DATA, "rslora: not a truth value");
+        return ft_err_set(e, FT_ERR_DATA, "rslora: not true or false");
+    if (ft_mp_get(map, "dora", &v) && !ft_mp_bool(v, &c->dora))
+        return ft_err_set(e, FT_ERR_DATA, "dora: not true or false");
     c->rank = (size_t)rank;
     c->alpha = (float)alpha;
     c->dropout = (float)dropout;
@@ -137,6 +163,7 @@ static void terms(struct ft_nn *nn, size_t layer, enum ft_target t, const struct
         nn_add_term(out, a->u[t], nn->R2, nn->R,
                     (struct source){.m = b, .ld = nn->R, .alpha = nn->adapter->scaling,
                                     .by_rows = 1}, 0);
+    out->gain = ft_adapter_out_gain(nn->adapter, layer, t);
 }
 
 /* Stores rows of R as elements, R2 apart, a zero behind an odd R. */
@@ -408,9 +435,10 @@ static void gradients(struct ft_nn *nn, const struct rowset *rows, const struct 
 }
 
 static const struct nn_hooks hooks = {.down = down, .terms = terms, .du = du,
-                                      .back_terms = back_terms, .gradients = gradients};
+                                      .back_terms = back_terms, .gradients = gradients,
+                                      .begin = nn_gain_begin, .unscale = nn_gain_back};
 
 const struct ft_method_kind ft_method_lora = {
     .name = "lora", .rate = 2e-4, .check = check, .lay_out = lay_out, .init = init,
-    .slot_name = slot_name, .entries = 4, .put_config = put_config, .get_config = get_config,
-    .hooks = &hooks, .more_entries = more_entries};
+    .slot_name = slot_name, .entries = 4, .more_entries = more_entries,
+    .put_config = put_config, .get_config = get_config, .hooks = &hooks};

@@ -170,6 +170,8 @@ static void place_gradients(struct ft_nn *nn, struct layout *l)
     nn->dv = take_elems(nn, l, N, m->H_kv * m->D);
     nn->dgate = take_elems(nn, l, N, m->F);
     nn->dup = take_elems(nn, l, N, m->F);
+    if (nn_gain_width(nn))
+        nn->z = take_elems(nn, l, N, nn_gain_width(nn));
     nn->dk_heads = take(l, nn->keys_cap, m->H * m->D);
     nn->dv_heads = take(l, nn->keys_cap, m->H * m->D);
     for (int i = 0; i < 3; i++) {

@@ -83,6 +83,7 @@ struct ft_nn {
     elem *dy;                  /* [N x C] dx as an operand; dx itself in floats                  */
     elem *datt, *dq, *dk, *dv; /* as att, q, k, v                                                */
     elem *dgate, *dup;         /* [N x F]                                                       */
+    elem *z;                   /* [N x widest with a gain] an output before its gain; NULL       */
     elem *du[3], *ut[3], *dut[3]; /* [N x R2]; [R x pairs] u and du with tokens along rows        */
     elem *flip;                /* V or K of each head, transposed [D x keys]                     */
     float *dk_heads, *dv_heads;/* [keys x H*D] before heads of a group are added                 */
@@ -169,10 +170,11 @@ struct term {
     int mask;                  /* 1 + target whose dropout mask the term passes through; 0: none */
 };
 
-/* y = sum of the terms, [rows of the set x cols]: handed to finish tile by tile. */
+/* y = gain * sum of the terms, [rows of the set x cols]: handed to finish tile by tile. */
 struct output {
     struct term term[6];
     size_t n_terms;
+    const float *gain;         /* [cols] each column is multiplied with; NULL: 1 */
 };
 
 /* A finished tile: `rows` rows from `row` on of columns [col, col + cols) of each output, ld floats
@@ -243,7 +245,25 @@ struct nn_hooks {
     /* Adds the gradients of its parameters beside these matrices. */
     void (*gradients)(struct ft_nn *nn, const struct rowset *rows, const struct linear_back *b,
                       float *grads);
+    /* At the start of a call: what follows from the parameters. */
+    void (*begin)(struct ft_nn *nn);
+    /* First of all in backward: where outputs were multiplied with a gain, adds the gradient of its
+     * parameters and lets b->dy be the gradients before the gain. */
+    void (*unscale)(struct ft_nn *nn, const struct rowset *rows, struct linear_back *b,
+                    float *grads);
+    /* Factors of the columns of silu(gate)*up, the input of down; NULL: 1. In backward nn->act is
+     * then the product of that input and its gradient, before the factors. */
+    const float *(*act_gain)(const struct ft_nn *nn, size_t layer);
 };
+
+/* ---- gain.c: outputs that are multiplied with a factor each ---- */
+
+/* Hooks for methods whose parameters are, or lead to, ft_adapter_out_gain. */
+void nn_gain_begin(struct ft_nn *nn);
+void nn_gain_back(struct ft_nn *nn, const struct rowset *rows, struct linear_back *b,
+                  float *grads);
+/* Columns that nn->z needs. */
+size_t nn_gain_width(const struct ft_nn *nn);
 
 /* ---- dropout.c ---- */
 
@@ -276,6 +296,8 @@ void nn_forward(struct ft_nn *nn);
 void nn_layer_forward(struct ft_nn *nn, size_t layer, float *x_next);
 /* nn->dx holds the gradient by the layer's output (its rows) and receives that by its input. */
 void nn_layer_backward(struct ft_nn *nn, size_t layer, float *grads);
+/* nn->act = silu(gate)*up of the rows whose gate and up are kept. */
+void nn_act_again(struct ft_nn *nn, const struct rowset *rows, const struct acts *a);
 /* Rotates columns [col, col + n) of a row that holds heads of D, in place.
  * back: by the opposite angle. */
 void nn_rope(const struct ft_nn *nn, float *row, size_t position, size_t col, size_t n, int back);

@@ -29,6 +29,8 @@ static void pass_layer(const struct ft_nn *nn, size_t used, size_t next)
 void nn_forward(struct ft_nn *nn)
 {
     const ft_model *m = nn->m;
+    if (nn->hooks->begin)
+        nn->hooks->begin(nn);
     ft_pool_run(nn->pool, nn->all.n, embed_task, nn);
     for (size_t l = 0; l < m->L; l++) {
         nn_layer_forward(nn, l, l + 1 < m->L ? nn->acts[l + 1].x : nn->x_out);

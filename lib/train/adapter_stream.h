@@ -4,9 +4,9 @@
  * rslora: true where the scaling is alpha / sqrt(rank), …, by method (nn/adapter.h); layers, base:
  * bin digest of the model it is bound to (absent: bound by shape), transform: "" or "nf4", what
  * was done to that model}.
- * Records are {name, shape: [rows, cols], offset, data: bin of little-endian f32}: a tensor may
- * take several records of at most 8 MiB, offset counting elements. Names (targets' as well:
- * "q_proj") and row order are PEFT's:
+ * Records are {name, shape: [rows, cols] or [rows], offset, data: bin of little-endian f32}: a
+ * tensor may take several records of at most 8 MiB, offset counting elements. Names (targets' as
+ * well: "q_proj") and row order are PEFT's:
  * base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight.
  */
 #ifndef FT_ADAPTER_STREAM_H

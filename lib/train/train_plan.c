@@ -2,6 +2,7 @@
 #include "train/train_plan.h"
 
 #include "base/mem.h"
+#include "nn/dora.h"
 #include "train/prefixes.h"
 #include "train/shuffle.h"
 
@@ -201,7 +202,7 @@ static int price(const ft_model *m, const ft_adapter *l, const ft_dataset *train
     if (rc < 0)
         return rc;
     plan->weights = nn.weights;
-    plan->adapter = params * (val ? 2 : 1);
+    plan->adapter = params * (val ? 2 : 1) + ft_dora_bytes(l);
     plan->optimiser = params * 3;
     plan->activations = nn.activations;
     plan->scratch = nn.scratch;

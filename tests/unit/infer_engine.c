@@ -244,10 +244,8 @@ static void test_answers_together(void **state)
 }
 
 /* The training path goes through BLAS: another order of the sums, the same mathematics. */
-static void test_agrees_with_training(void **state)
+static void agrees_with_training(const ft_model *m, const ft_adapter *l)
 {
-    ft_model *m = golden_model("toy");
-    ft_adapter *l = golden_lora(m, 4, 0.3);
     ft_pool *pool = golden_pool(1);
     ft_nn_limits limits = {.tokens = TOKENS, .seq_tokens = TOKENS};
     uint32_t ids[TOKENS];
@@ -257,7 +255,6 @@ static void test_agrees_with_training(void **state)
     float a[TOY_V], b[TOY_V];
     ft_nn *nn = NULL;
     ft_err e;
-    (void)state;
     fill_ids(ids, TOKENS, TOY_V);
     logits_of(m, l, 1, ids, TOKENS, TOKENS, 0, a);
     OK(ft_nn_new(&nn, m, l, pool, &limits, &e));
@@ -266,7 +263,21 @@ static void test_agrees_with_training(void **state)
         assert_true(fabs((double)a[i] - (double)b[i]) <= 2e-4);
     ft_nn_free(&nn);
     ft_pool_free(&pool);
+}
+
+static void test_agrees_with_training(void **state)
+{
+    const ft_adapter_config list[] = {GOLDEN_DORA, GOLDEN_IA3, GOLDEN_IA3_ALL};
+    ft_model *m = golden_model("toy");
+    ft_adapter *l = golden_lora(m, 4, 0.3);
+    (void)state;
+    agrees_with_training(m, l);
     ft_adapter_free(&l);
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        l = golden_gains(m, &list[i]);
+        agrees_with_training(m, l);
+        ft_adapter_free(&l);
+    }
     ft_model_free(&m);
 }
 
@@ -299,7 +310,7 @@ static void test_stops(void **state)
 
 /* ---- many at a time ---- */
 
-enum { MANY = 40, PROMPT = 150 };
+enum { MANY = 40, PROMPT = 150, ADAPTERS = 4 };
 
 typedef struct crowd {
     uint32_t prompt[MANY][PROMPT];
@@ -308,8 +319,8 @@ typedef struct crowd {
     said alone[MANY], together[MANY];
 } crowd;
 
-/* Prompts that begin alike for many lengths, at and around the edges of blocks; two adapters. */
-static void make_crowd(crowd *c, const ft_adapter *a, const ft_adapter *b)
+/* Prompts that begin alike for many lengths, at and around the edges of blocks; four adapters. */
+static void make_crowd(crowd *c, ft_adapter *const a[ADAPTERS])
 {
     static const size_t alike[] = {0, 1, 15, 40, 63, 64, 65, 90, 127, 128, 129};
     memset(c, 0, sizeof *c);
@@ -319,7 +330,7 @@ static void make_crowd(crowd *c, const ft_adapter *a, const ft_adapter *b)
         for (size_t t = 0; t < c->n[i]; t++)
             c->prompt[i][t] = (uint32_t)(t < same ? t * 31 + 5 : t * 7 + i * 101) % TOY_V;
         c->max_tokens[i] = 1 + i * 7 % 30;
-        c->lora[i] = i % 5 == 1 ? a : i % 5 == 2 ? b : NULL;
+        c->lora[i] = i % 5 < ADAPTERS ? a[i % 5] : NULL;
     }
 }
 
@@ -364,7 +375,9 @@ static size_t answer_all(const ft_model *m, crowd *c, const ft_engine_options *o
 static void together(int bf16, double temperature)
 {
     ft_model *m = golden_model("toy");
-    ft_adapter *a = golden_lora(m, 3, 0.5), *b = golden_lora(m, 8, 0.3);
+    const ft_adapter_config dora = GOLDEN_DORA, ia3 = GOLDEN_IA3;
+    ft_adapter *a[] = {golden_lora(m, 3, 0.5), golden_lora(m, 8, 0.3), golden_gains(m, &dora),
+                       golden_gains(m, &ia3)};
     crowd *c = calloc(1, sizeof *c);
     ft_engine_options o = greedy(1, m->context);
     size_t shared, block = ft_kv_block_bytes(m);
@@ -374,7 +387,7 @@ static void together(int bf16, double temperature)
     o.prompts_bf16 = bf16;
     o.sampling.temperature = temperature;
     o.sampling.repetition_penalty = temperature > 0 ? 1.2 : 1;
-    make_crowd(c, a, b);
+    make_crowd(c, a);
     for (size_t i = 0; i < MANY; i++) {
         ft_request r = request_of(c, i, &c->alone[i]);
         OK(answer_one(m, &r, &o, 1, &e));
@@ -399,8 +412,8 @@ static void together(int bf16, double temperature)
     assert_true(answer_all(m, c, &o, 2, 11) > 0);
     ft_pool_free(&pool);
     free(c);
-    ft_adapter_free(&a);
-    ft_adapter_free(&b);
+    for (size_t i = 0; i < ADAPTERS; i++)
+        ft_adapter_free(&a[i]);
     ft_model_free(&m);
 }
 

@@ -77,6 +77,43 @@ static inline ft_adapter *golden_lora(const ft_model *m, size_t rank, double siz
     return l;
 }
 
+/* The adapter of make_gains.py: DoRA, or IA3 on some matrices. */
+static inline ft_adapter *golden_gains(const ft_model *m, const ft_adapter_config *cfg)
+{
+    ft_adapter *a = NULL;
+    ft_err e;
+    if (ft_adapter_new(&a, m, cfg, 1, &e) < 0)
+        fail_msg("%s", e.text);
+    for (size_t i = 0; i < a->n_slots; i++) {
+        const ft_slot *s = &a->slots[i];
+        uint32_t t = (uint32_t)(s->layer * FT_TARGETS) + (uint32_t)s->target;
+        size_t n = s->rows * s->cols;
+        float *peft = malloc(n * sizeof *peft), more = 0;
+        if (s->role == FT_ROLE_A)
+            golden_values(peft, n, 2 * t, 2.0 / sqrt((double)s->cols));
+        else if (s->role == FT_ROLE_B)
+            golden_values(peft, n, 2 * t + 1, 0.5);
+        else
+            golden_values(peft, n, (s->role == FT_ROLE_MAGNITUDE ? 1000 : 2000) + t,
+                          s->role == FT_ROLE_MAGNITUDE ? 1 : 0.8);
+        if (s->role == FT_ROLE_MAGNITUDE || s->role == FT_ROLE_SCALE)
+            more = s->role == FT_ROLE_MAGNITUDE ? 1.5f : 1;
+        for (size_t k = 0; k < n; k++)
+            peft[k] += more;
+        ft_slot_from_peft(s, m, peft, a->params + s->at);
+        free(peft);
+    }
+    return a;
+}
+
+#define GOLDEN_ALL ((1u << FT_TARGETS) - 1)
+#define GOLDEN_DORA                                                                                \
+    ((ft_adapter_config){.rank = 4, .alpha = 8, .targets = GOLDEN_ALL, .dora = 1})
+#define GOLDEN_IA3                                                                                 \
+    ((ft_adapter_config){.method = FT_METHOD_IA3,                                                  \
+                         .targets = 1u << FT_K | 1u << FT_V | 1u << FT_DOWN})
+#define GOLDEN_IA3_ALL ((ft_adapter_config){.method = FT_METHOD_IA3, .targets = GOLDEN_ALL})
+
 static inline ft_pool *golden_pool(unsigned threads)
 {
     ft_pool *p = NULL;

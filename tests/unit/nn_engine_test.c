@@ -153,6 +153,15 @@ static ft_adapter *make_lora(const ft_model *m, float dropout)
     return l;
 }
 
+/* The others that are held to the same. */
+enum { OTHERS = 2 };
+
+static ft_adapter *make_other(const ft_model *m, int which)
+{
+    const ft_adapter_config list[OTHERS] = {GOLDEN_DORA, GOLDEN_IA3_ALL};
+    return golden_gains(m, &list[which]);
+}
+
 /* Runs `how` and expects the bytes of `want`. */
 static void expect(const char *what, const ft_model *m, const ft_adapter *l,
                    const struct setting *how, const struct result *want)
@@ -197,6 +206,15 @@ static void check_bytes(enum ft_compute compute)
     check_same(m, dropping, s);
     ft_adapter_free(&l);
     ft_adapter_free(&dropping);
+    s.dropout = 0;
+    for (int i = 0; i < OTHERS; i++) {
+        ft_adapter *other = make_other(m, i);
+        s.share = 0;
+        check_same(m, other, s);
+        s.share = 1;
+        check_same(m, other, s);
+        ft_adapter_free(&other);
+    }
     ft_model_free(&m);
 }
 
@@ -218,10 +236,9 @@ static void test_bytes_int8(void **state)
     check_bytes(FT_COMPUTE_INT8);
 }
 
-static void check_near(enum ft_compute compute, double tolerance)
+static void check_near(enum ft_compute compute, const ft_model *m, const ft_adapter *l,
+                       double tolerance)
 {
-    ft_model *m = open_toy();
-    ft_adapter *l = make_lora(m, 0);
     struct setting s = usual(compute);
     struct result plain = run(m, l, &s), whole, shared;
     s.limits.whole_last_layer = 1;
@@ -234,22 +251,31 @@ static void check_near(enum ft_compute compute, double tolerance)
     free_result(&plain);
     free_result(&whole);
     free_result(&shared);
-    ft_adapter_free(&l);
-    ft_model_free(&m);
+}
+
+/* LoRA for -1, or one of the others. */
+static ft_adapter *make_any(const ft_model *m, int which)
+{
+    return which < 0 ? make_lora(m, 0) : make_other(m, which);
 }
 
 static void test_near(void **state)
 {
+    ft_model *m = open_toy();
     (void)state;
-    check_near(FT_COMPUTE_F32, 2e-6);
-    check_near(FT_COMPUTE_BF16, 2e-2);
-    check_near(FT_COMPUTE_INT8, 6e-2);
+    for (int i = -1; i < OTHERS; i++) {
+        ft_adapter *l = make_any(m, i);
+        check_near(FT_COMPUTE_F32, m, l, 4e-6);
+        check_near(FT_COMPUTE_BF16, m, l, 2e-2);
+        check_near(FT_COMPUTE_INT8, m, l, 6e-2);
+        ft_adapter_free(&l);
+    }
+    ft_model_free(&m);
 }
 
-static void near_f32(enum ft_compute compute, double tolerance)
+static void near_f32(enum ft_compute compute, const ft_model *m, const ft_adapter *l,
+                     double tolerance)
 {
-    ft_model *m = open_toy();
-    ft_adapter *l = make_lora(m, 0);
     struct setting s = usual(FT_COMPUTE_F32);
     struct result f32 = run(m, l, &s), other;
     s = usual(compute);
@@ -257,15 +283,19 @@ static void near_f32(enum ft_compute compute, double tolerance)
     near_result(ft_compute_name(compute), &f32, &other, tolerance);
     free_result(&f32);
     free_result(&other);
-    ft_adapter_free(&l);
-    ft_model_free(&m);
 }
 
 static void test_near_f32(void **state)
 {
+    ft_model *m = open_toy();
     (void)state;
-    near_f32(FT_COMPUTE_BF16, 6e-2);
-    near_f32(FT_COMPUTE_INT8, 0.15);
+    for (int i = -1; i < OTHERS; i++) {
+        ft_adapter *l = make_any(m, i);
+        near_f32(FT_COMPUTE_BF16, m, l, 6e-2);
+        near_f32(FT_COMPUTE_INT8, m, l, 0.15);
+        ft_adapter_free(&l);
+    }
+    ft_model_free(&m);
 }
 
 /* The plan counts what is taken, so less must be planned where less is kept. */

@@ -1,5 +1,5 @@
-/* nn_naive.h: a Llama transformer with LoRA in double, written from the papers for the tests of
- * lib/nn: no tiles, no cache, no BLAS, no kernels; one function for each formula. */
+/* nn_naive.h: a Llama transformer with LoRA, DoRA and IA3 in double, written from the papers for
+ * the tests of lib/nn: no tiles, no cache, no BLAS, no kernels; one function for each formula. */
 #ifndef NN_NAIVE_H
 #define NN_NAIVE_H
 
@@ -48,14 +48,51 @@ static inline double *naive_product(const double *w, size_t rows, size_t cols, c
     return y;
 }
 
-/* y = W x + scaling B A x of one matrix; the caller frees. */
+/* Length of row r of W + scaling B A. For the gradient it is a constant, so it is that of
+ * l->params, not of n->params. */
+static inline double naive_length(const struct naive *n, const double *w, size_t cols, size_t r,
+                                  const size_t *at)
+{
+    const float *a = n->l->params + at[FT_ROLE_A], *b = n->l->params + at[FT_ROLE_B];
+    size_t R = n->l->cfg.rank;
+    double sum = 0;
+    for (size_t c = 0; c < cols; c++) {
+        double x = w[r * cols + c];
+        for (size_t k = 0; k < R; k++)
+            x += (double)n->l->cfg.alpha / (double)R * (double)b[r * R + k] *
+                 (double)a[k * cols + c];
+        sum += x * x;
+    }
+    return sqrt(sum);
+}
+
+/* DoRA: y_i *= m_i / length. IA3 on outputs: y_i *= l_i. */
+static inline void naive_gain(const struct naive *n, const double *w, size_t rows, size_t cols,
+                              const size_t *at, int outputs, double *y, size_t T)
+{
+    for (size_t r = 0; r < rows; r++) {
+        double gain = 1;
+        if (at[FT_ROLE_MAGNITUDE] != SIZE_MAX)
+            gain = n->params[at[FT_ROLE_MAGNITUDE] + r] / naive_length(n, w, cols, r, at);
+        if (at[FT_ROLE_SCALE] != SIZE_MAX && outputs)
+            gain = n->params[at[FT_ROLE_SCALE] + r];
+        for (size_t t = 0; t < T; t++)
+            y[t * rows + r] *= gain;
+    }
+}
+
+/* y = W x + scaling B A x of one matrix, and what its factors make of it; the caller frees. */
 static inline double *naive_linear(const struct naive *n, size_t layer, enum ft_target t,
                                    const double *x, size_t T)
 {
     const ft_weight *w = &n->m->layers[layer].w[t];
-    double *full = naive_weights(w), *y = naive_product(full, w->rows, w->cols, x, T);
+    double *full = naive_weights(w), *y, *in = naive_new(T * w->cols);
     const size_t *at = n->l ? n->l->role_at + (layer * FT_TARGETS + (size_t)t) * FT_ROLES : NULL;
-    free(full);
+    for (size_t i = 0; i < T * w->cols; i++)
+        in[i] = at && t == FT_DOWN && at[FT_ROLE_SCALE] != SIZE_MAX
+                    ? x[i] * n->params[at[FT_ROLE_SCALE] + i % w->cols] : x[i];
+    y = naive_product(full, w->rows, w->cols, in, T);
+    free(in);
     if (at && at[FT_ROLE_A] != SIZE_MAX) {
         size_t R = n->l->cfg.rank;
         double *u = naive_product(n->params + at[FT_ROLE_A], R, w->cols, x, T);
@@ -65,6 +102,9 @@ static inline double *naive_linear(const struct naive *n, size_t layer, enum ft_
         free(u);
         free(v);
     }
+    if (at)
+        naive_gain(n, full, w->rows, w->cols, at, t != FT_DOWN, y, T);
+    free(full);
     return y;
 }
 

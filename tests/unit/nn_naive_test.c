@@ -74,21 +74,37 @@ static float *backward(const ft_model *m, const ft_adapter *l, ft_pool *pool, co
     return grads;
 }
 
-static ft_adapter *make_lora(const ft_model *m, unsigned targets)
+/* What is trained, but for its targets. */
+static const ft_adapter_config plain = {.rank = 3, .alpha = 6},
+                               dora = {.rank = 3, .alpha = 6, .dora = 1},
+                               ia3 = {.method = FT_METHOD_IA3};
+
+static ft_adapter *make_adapter(const ft_model *m, ft_adapter_config cfg, unsigned targets)
 {
-    ft_adapter_config cfg = {.rank = 3, .alpha = 6, .dropout = 0,
-                             .targets = targets};
     ft_adapter *l = NULL;
     ft_err e;
+    cfg.targets = targets;
     OK(ft_adapter_new(&l, m, &cfg, 1, &e));
     golden_values(l->params, l->n_params, targets, 0.6);
+    for (size_t i = 0; i < l->n_slots; i++) {
+        const ft_slot *s = &l->slots[i];
+        for (size_t k = 0; k < s->rows * s->cols; k++)
+            if (s->role == FT_ROLE_MAGNITUDE || s->role == FT_ROLE_SCALE)
+                l->params[s->at + k] += 1;
+    }
     return l;
 }
 
-/* whole: one slope through all parameters instead of one for each A and B. */
-static void check(const ft_model *m, unsigned targets, size_t T, int whole)
+static ft_adapter *make_lora(const ft_model *m, unsigned targets)
 {
-    ft_adapter *l = make_lora(m, targets);
+    return make_adapter(m, plain, targets);
+}
+
+/* whole: one slope through all parameters instead of one for each A and B. */
+static void check_method(const ft_model *m, ft_adapter_config cfg, unsigned targets, size_t T,
+                         int whole)
+{
+    ft_adapter *l = make_adapter(m, cfg, targets);
     ft_pool *pool = golden_pool(2);
     double *params = naive_new(l->n_params), *d = naive_new(l->n_params), nll, want;
     struct naive n = {m, l, params};
@@ -116,7 +132,32 @@ static void check(const ft_model *m, unsigned targets, size_t T, int whole)
     ft_adapter_free(&l);
 }
 
+static void check(const ft_model *m, unsigned targets, size_t T, int whole)
+{
+    check_method(m, plain, targets, T, whole);
+}
+
 enum { ALL = (1 << FT_TARGETS) - 1 };
+
+/* Rows with magnitudes, and vectors that scale, on lengths around a tile and on each matrix. */
+static void outputs_with_factors(void **state)
+{
+    const size_t lengths[] = {2, 31, 64, 65, LONGEST};
+    ft_model *m = golden_model("toy");
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        check_method(m, dora, ALL, lengths[i], 0);
+        check_method(m, ia3, ALL, lengths[i], 0);
+    }
+    for (unsigned t = 1; t <= ALL; t += t < 16 ? 1 : 3) {
+        check_method(m, dora, t, 4, 0);
+        check_method(m, ia3, t, 4, 0);
+    }
+    m->context = PAST_A_TILE;
+    check_method(m, dora, ALL, PAST_A_TILE, 1);
+    check_method(m, ia3, ALL, PAST_A_TILE, 1);
+    ft_model_free(&m);
+}
 
 static void lengths_on_the_edges_of_tiles(void **state)
 {
@@ -203,6 +244,8 @@ static void quantised_and_untied(void **state)
     m->tied = 0;
     held[n_held++] = retype(&m->head, FT_Q8_0);
     check(m, ALL, 33, 0);
+    check_method(m, dora, ALL, 33, 0);
+    check_method(m, ia3, ALL, 33, 0);
     m->layers = own;
     m->head = head;
     m->tied = 1;
@@ -289,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lengths_on_the_edges_of_tiles),
         cmocka_unit_test(a_sequence_of_several_tiles),
+        cmocka_unit_test(outputs_with_factors),
         cmocka_unit_test(any_choice_of_matrices),
         cmocka_unit_test(a_sequence_without_targets_moves_nothing),
         cmocka_unit_test(quantised_and_untied),

@@ -180,7 +180,7 @@ static void headers_that_do_not_fit_are_refused(void **state)
     char hex[33];
     (void)state;
     other.b[3] ^= 1;
-    cases[0].extra = adapter_extra("ia3", 4, 8, toy->L, 7, &toy->digest, "");
+    cases[0].extra = adapter_extra("no-such", 4, 8, toy->L, 7, &toy->digest, "");
     cases[0].words = "method";
     cases[1].extra = adapter_extra("lora", 0, 8, toy->L, 7, &toy->digest, "");
     cases[1].words = "rank: missing or zero";

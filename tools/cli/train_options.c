@@ -8,8 +8,8 @@
 static uint64_t rank = 16;
 static double alpha = 32, dropout = 0;
 static const char *method = "lora", *targets = "all", *recompute = "none", *schedule = "cosine";
-static const char *start = "default";
-static int no_shuffle, no_share, rslora;
+static const char *start = "default", *scaled = "k,v,down";
+static int no_shuffle, no_share, rslora, dora;
 
 cli_train_options cli_train = {
     .base = "file", .compute = "auto", .saved = {.every = 50},
@@ -17,7 +17,7 @@ cli_train_options cli_train = {
             .spike = 10, .lora_plus = 1}};
 
 const cli_option cli_train_list[] = {
-    {"method", 0, CLI_CHOICE, &method, "lora", 0, 0, CLI_PAYLOAD, "what is trained"},
+    {"method", 0, CLI_CHOICE, &method, "lora|ia3", 0, 0, CLI_PAYLOAD, "what is trained"},
     {"lora-rank", 0, CLI_COUNT, &rank, "R", 1, 65536, CLI_PAYLOAD, "rank of the adapter"},
     {"lora-alpha", 0, CLI_REAL, &alpha, "A", 1e-6, 1e6, CLI_PAYLOAD,
      "the adapter's part is scaled by alpha / rank"},
@@ -33,6 +33,10 @@ const cli_option cli_train_list[] = {
      "begin at chance, or at the main parts of the matrices"},
     {"init", 0, CLI_TEXT, &cli_train.init_path, "ADAPTER", 0, 0, 0,
      "begin with the values of an adapter, and be of its kind"},
+    {"lora-dora", 0, CLI_FLAG, &dora, 0, 0, 0, CLI_PAYLOAD,
+     "learn the length of each output's weights apart from their direction (DoRA)"},
+    {"ia3-targets", 0, CLI_TEXT, &scaled, "LIST", 0, 0, CLI_PAYLOAD,
+     "matrices whose outputs (of down: inputs) are scaled, as --lora-targets"},
     {"base", 0, CLI_CHOICE, &cli_train.base, "file|nf4", 0, 0, CLI_PAYLOAD,
      "train on the weights of the file, or on them in nf4 (QLoRA)"},
     {"lr", 0, CLI_REAL, &cli_train.cfg.lr, "RATE", 0, 10, CLI_PAYLOAD,
@@ -84,13 +88,41 @@ const cli_option cli_train_list[] = {
      "print memory, steps and expected time; stop"},
     {0}};
 
+/* Options that only some methods have. */
+static const struct {
+    const char *option;
+    unsigned methods;              /* 1 << FT_METHOD_LORA, … */
+} belongs[] = {
+    {"lora-rank", 1u << FT_METHOD_LORA}, {"lora-alpha", 1u << FT_METHOD_LORA},
+    {"lora-dropout", 1u << FT_METHOD_LORA}, {"lora-targets", 1u << FT_METHOD_LORA},
+    {"lora-dora", 1u << FT_METHOD_LORA}, {"ia3-targets", 1u << FT_METHOD_IA3}};
+
+static void check_options(enum ft_method chosen)
+{
+    for (size_t i = 0; i < sizeof belongs / sizeof *belongs; i++) {
+        int owner = 0;
+        if (!cli_given(belongs[i].option) || belongs[i].methods >> chosen & 1)
+            continue;
+        while (!(belongs[i].methods >> owner & 1))
+            owner++;
+        cli_usage_error("--%s goes with --method %s, not with %s", belongs[i].option,
+                        ft_method_name((enum ft_method)owner), method);
+    }
+}
+
 static void adapter_config(ft_adapter_config *c)
 {
     c->method = ft_method_by_name((ft_slice){(const uint8_t *)method, strlen(method)});
+    check_options(c->method);
+    if (c->method == FT_METHOD_IA3) {
+        cli_check(ft_targets_parse(scaled, &c->targets, cli_err()));
+        return;
+    }
     c->rank = (size_t)rank;
     c->alpha = (float)alpha;
     c->dropout = (float)dropout;
     c->rslora = rslora;
+    c->dora = dora;
     cli_check(ft_targets_parse(targets, &c->targets, cli_err()));
 }
 
