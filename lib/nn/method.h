@@ -26,7 +26,6 @@ struct ft_method_kind {
 
     /* The configuration: how many entries, without the method's name, and both ways. */
     size_t entries;
-    size_t (*more_entries)(const ft_adapter_config *c);    /* NULL: none */
     void (*put_config)(ft_buf *b, const ft_adapter_config *c);
     int (*get_config)(ft_mp map, ft_adapter_config *c, ft_err *e);
 

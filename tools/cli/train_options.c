@@ -95,7 +95,8 @@ static const struct {
 } belongs[] = {
     {"lora-rank", 1u << FT_METHOD_LORA}, {"lora-alpha", 1u << FT_METHOD_LORA},
     {"lora-dropout", 1u << FT_METHOD_LORA}, {"lora-targets", 1u << FT_METHOD_LORA},
-    {"lora-dora", 1u << FT_METHOD_LORA}, {"ia3-targets", 1u << FT_METHOD_IA3}};
+    {"lora-dora", 1u << FT_METHOD_LORA}, {"lora-rslora", 1u << FT_METHOD_LORA},
+    {"lora-plus", 1u << FT_METHOD_LORA}, {"lora-init", 1u << FT_METHOD_LORA}, {"ia3-targets", 1u << FT_METHOD_IA3}};
 
 static void check_options(enum ft_method chosen)
 {
@@ -163,10 +164,12 @@ static void lora_from(const ft_adapter_config *c)
     check_same("lora-alpha", (double)(float)alpha, (double)c->alpha);
     check_same("lora-dropout", (double)(float)dropout, (double)c->dropout);
     check_same("lora-rslora", rslora, c->rslora);
+    check_same("lora-dora", dora, c->dora);
     rank = c->rank;
     alpha = (double)c->alpha;
     dropout = (double)c->dropout;
     rslora = c->rslora;
+    dora = c->dora;
     targets = theirs;
 }
 
@@ -194,6 +197,9 @@ void cli_train_options_take(void)
     cli_train.start = ft_lora_start_by_name(start);
     if (cli_train.init_path && cli_train.start != FT_LORA_DEFAULT)
         cli_usage_error("--init and --lora-init both say what training begins with");
+    if (dora && cli_train.start != FT_LORA_DEFAULT)
+        cli_usage_error("--lora-dora begins with the lengths of the base's rows, and goes with "
+                        "--lora-init default only");
     if (!cli_train.init_path)
         adapter_config(&cli_train.adapter);
     if (!cli_given("lr"))
