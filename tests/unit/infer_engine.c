@@ -6,6 +6,7 @@
 #include "infer/kv.h"
 #include "infer/pass.h"
 #include "nn/transformer.h"
+#include "nn/virtual_tokens.h"
 
 enum { TOKENS = 150, TOY_V = 512, ANSWERS = 31 };
 
@@ -13,6 +14,14 @@ static void fill_ids(uint32_t *ids, size_t n, uint32_t V)
 {
     for (size_t i = 0; i < n; i++)
         ids[i] = (uint32_t)(i * 7919 + 13) % V;
+}
+
+/* As an adapter's sequences begin. */
+static void put_virtual(uint32_t *ids, const ft_adapter *l, const ft_model *m)
+{
+    ft_virtual v = ft_virtual_of(l, m);
+    for (size_t i = 0; i < v.n; i++)
+        ids[i] = v.first + (uint32_t)i;
 }
 
 /* Feeds ids `step` at a time, in the blocks that the store gives, and copies the logits after the
@@ -43,7 +52,15 @@ static void logits_of(const ft_model *m, const ft_adapter *l, unsigned threads, 
     ft_pool_free(&pool);
 }
 
-static void same_bits(const char *model, size_t rank, size_t tokens, int bf16)
+static ft_adapter *make_adapter(const ft_model *m, enum ft_method method, size_t n)
+{
+    return !n ? NULL : method == FT_METHOD_LORA ? golden_lora(m, n, 0.3)
+                                                : golden_virtual(m, method, n, 1.5);
+}
+
+/* n: rank or virtual tokens of the adapter; 0: none. */
+static void same_bits(const char *model, enum ft_method method, size_t n_adapter, size_t tokens,
+                      int bf16)
 {
     static const size_t steps[] = {1, 7, 64, 65, 1000};
     ft_model *m = golden_model(model);
@@ -52,8 +69,9 @@ static void same_bits(const char *model, size_t rank, size_t tokens, int bf16)
     ft_adapter *l;
     if (!m)
         skip();
-    l = rank ? golden_lora(m, rank, 0.1) : NULL;
+    l = make_adapter(m, method, n_adapter);
     fill_ids(ids, tokens, (uint32_t)m->V);
+    put_virtual(ids, l, m);
     want = calloc(m->V, sizeof *want);
     got = calloc(m->V, sizeof *got);
     logits_of(m, l, 1, ids, tokens, tokens, bf16, want);
@@ -73,21 +91,24 @@ static void same_bits(const char *model, size_t rank, size_t tokens, int bf16)
 static void test_same_bits_toy(void **state)
 {
     (void)state;
-    same_bits("toy", 0, TOKENS, 0);
-    same_bits("toy", 0, TOKENS, 1);
+    same_bits("toy", FT_METHOD_LORA, 0, TOKENS, 0);
+    same_bits("toy", FT_METHOD_LORA, 0, TOKENS, 1);
 }
 
-static void test_same_bits_toy_lora(void **state)
+static void test_same_bits_toy_adapted(void **state)
 {
     (void)state;
-    same_bits("toy", 5, TOKENS, 0);
-    same_bits("toy", 5, TOKENS, 1);
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        same_bits("toy", FT_METHOD_LORA, 5, TOKENS, bf16);
+        same_bits("toy", FT_METHOD_PREFIX, 9, TOKENS, bf16);
+        same_bits("toy", FT_METHOD_PROMPT, 70, TOKENS, bf16);
+    }
 }
 
 static void test_same_bits_real(void **state)
 {
     (void)state;
-    same_bits("real", 3, 70, 0);
+    same_bits("real", FT_METHOD_LORA, 3, 70, 0);
 }
 
 typedef struct said {
@@ -244,10 +265,10 @@ static void test_answers_together(void **state)
 }
 
 /* The training path goes through BLAS: another order of the sums, the same mathematics. */
-static void test_agrees_with_training(void **state)
+static void agrees_with_training(enum ft_method method, size_t n_adapter)
 {
     ft_model *m = golden_model("toy");
-    ft_adapter *l = golden_lora(m, 4, 0.3);
+    ft_adapter *l = make_adapter(m, method, n_adapter);
     ft_pool *pool = golden_pool(1);
     ft_nn_limits limits = {.tokens = TOKENS, .seq_tokens = TOKENS};
     uint32_t ids[TOKENS];
@@ -257,8 +278,8 @@ static void test_agrees_with_training(void **state)
     float a[TOY_V], b[TOY_V];
     ft_nn *nn = NULL;
     ft_err e;
-    (void)state;
     fill_ids(ids, TOKENS, TOY_V);
+    put_virtual(ids, l, m);
     logits_of(m, l, 1, ids, TOKENS, TOKENS, 0, a);
     OK(ft_nn_new(&nn, m, l, pool, &limits, &e));
     OK(ft_nn_logits(nn, &seq, &last, 1, b, &e));
@@ -268,6 +289,16 @@ static void test_agrees_with_training(void **state)
     ft_pool_free(&pool);
     ft_adapter_free(&l);
     ft_model_free(&m);
+}
+
+static void test_agrees_with_training(void **state)
+{
+    (void)state;
+    agrees_with_training(FT_METHOD_LORA, 4);
+    agrees_with_training(FT_METHOD_PREFIX, 5);
+    agrees_with_training(FT_METHOD_PREFIX, 100);
+    agrees_with_training(FT_METHOD_PROMPT, 5);
+    agrees_with_training(FT_METHOD_PROMPT, 100);
 }
 
 static void test_stops(void **state)
@@ -299,7 +330,7 @@ static void test_stops(void **state)
 
 /* ---- many at a time ---- */
 
-enum { MANY = 40, PROMPT = 150 };
+enum { MANY = 40, PROMPT = 150, ADAPTERS = 4, VIRTUAL = 20 };
 
 typedef struct crowd {
     uint32_t prompt[MANY][PROMPT];
@@ -308,8 +339,9 @@ typedef struct crowd {
     said alone[MANY], together[MANY];
 } crowd;
 
-/* Prompts that begin alike for many lengths, at and around the edges of blocks; two adapters. */
-static void make_crowd(crowd *c, const ft_adapter *a, const ft_adapter *b)
+/* Prompts that begin alike for many lengths, at and around the edges of blocks; with each adapter,
+ * and with none. */
+static void make_crowd(crowd *c, ft_adapter *const adapters[ADAPTERS])
 {
     static const size_t alike[] = {0, 1, 15, 40, 63, 64, 65, 90, 127, 128, 129};
     memset(c, 0, sizeof *c);
@@ -319,7 +351,7 @@ static void make_crowd(crowd *c, const ft_adapter *a, const ft_adapter *b)
         for (size_t t = 0; t < c->n[i]; t++)
             c->prompt[i][t] = (uint32_t)(t < same ? t * 31 + 5 : t * 7 + i * 101) % TOY_V;
         c->max_tokens[i] = 1 + i * 7 % 30;
-        c->lora[i] = i % 5 == 1 ? a : i % 5 == 2 ? b : NULL;
+        c->lora[i] = i % 9 < ADAPTERS ? adapters[i % 9] : NULL;
     }
 }
 
@@ -338,7 +370,7 @@ static size_t answer_all(const ft_model *m, crowd *c, const ft_engine_options *o
     size_t next = 0, shared = 0;
     ft_err e;
     memset(c->together, 0, sizeof c->together);
-    OK(ft_engine_new(&g, m, pool, o, 180, &e));
+    OK(ft_engine_new(&g, m, pool, o, 180 + VIRTUAL, &e));
     while (next < MANY || ft_engine_active(g)) {
         for (int rc = 1; rc == 1 && next < MANY; next += (size_t)rc) {
             size_t i = next * order % MANY;
@@ -364,7 +396,9 @@ static size_t answer_all(const ft_model *m, crowd *c, const ft_engine_options *o
 static void together(int bf16, double temperature)
 {
     ft_model *m = golden_model("toy");
-    ft_adapter *a = golden_lora(m, 3, 0.5), *b = golden_lora(m, 8, 0.3);
+    ft_adapter *adapters[ADAPTERS] = {golden_lora(m, 3, 0.5), golden_lora(m, 8, 0.3),
+                                      golden_virtual(m, FT_METHOD_PREFIX, VIRTUAL, 2),
+                                      golden_virtual(m, FT_METHOD_PROMPT, VIRTUAL - 3, 2)};
     crowd *c = calloc(1, sizeof *c);
     ft_engine_options o = greedy(1, m->context);
     size_t shared, block = ft_kv_block_bytes(m);
@@ -374,7 +408,7 @@ static void together(int bf16, double temperature)
     o.prompts_bf16 = bf16;
     o.sampling.temperature = temperature;
     o.sampling.repetition_penalty = temperature > 0 ? 1.2 : 1;
-    make_crowd(c, a, b);
+    make_crowd(c, adapters);
     for (size_t i = 0; i < MANY; i++) {
         ft_request r = request_of(c, i, &c->alone[i]);
         OK(answer_one(m, &r, &o, 1, &e));
@@ -393,14 +427,14 @@ static void together(int bf16, double temperature)
     o.batch = 16;
     o.memory = 1;
     assert_int_equal(ft_engine_new(&g, m, pool, &o, 1, &e), FT_ERR_NOMEM);
-    o.memory = ft_engine_least_memory(m, 2, &o, 180);
+    o.memory = ft_engine_least_memory(m, 2, &o, 180 + VIRTUAL);
     (void)answer_all(m, c, &o, 2, 3);
     o.memory += 4 * block;
     assert_true(answer_all(m, c, &o, 2, 11) > 0);
     ft_pool_free(&pool);
     free(c);
-    ft_adapter_free(&a);
-    ft_adapter_free(&b);
+    for (size_t i = 0; i < ADAPTERS; i++)
+        ft_adapter_free(&adapters[i]);
     ft_model_free(&m);
 }
 
@@ -553,7 +587,7 @@ static void test_store(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bits_toy),   cmocka_unit_test(test_same_bits_toy_lora),
+        cmocka_unit_test(test_same_bits_toy),   cmocka_unit_test(test_same_bits_toy_adapted),
         cmocka_unit_test(test_same_bits_real),  cmocka_unit_test(test_answers_toy),
         cmocka_unit_test(test_answers_real),    cmocka_unit_test(test_answers_together),
         cmocka_unit_test(test_agrees_with_training),

@@ -77,6 +77,19 @@ static inline ft_adapter *golden_lora(const ft_model *m, size_t rank, double siz
     return l;
 }
 
+/* Prefix or prompt tuning with n virtual tokens of the same values. */
+static inline ft_adapter *golden_virtual(const ft_model *m, enum ft_method method, size_t n,
+                                         double size)
+{
+    ft_adapter_config cfg = {.method = method, .virtual_tokens = n};
+    ft_adapter *l = NULL;
+    ft_err e;
+    if (ft_adapter_new(&l, m, &cfg, 1, &e) < 0)
+        fail_msg("%s", e.text);
+    golden_values(l->params, l->n_params, (uint32_t)method, size);
+    return l;
+}
+
 static inline ft_pool *golden_pool(unsigned threads)
 {
     ft_pool *p = NULL;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static uint64_t rank = 16;
+static uint64_t rank = 16, prefix_tokens = 20, prompt_tokens = 20;
 static double alpha = 32, dropout = 0;
 static const char *method = "lora", *targets = "all", *recompute = "none", *schedule = "cosine";
 static int no_shuffle, no_share;
@@ -15,7 +15,7 @@ cli_train_options cli_train = {
             .spike = 10}};
 
 const cli_option cli_train_list[] = {
-    {"method", 0, CLI_CHOICE, &method, "lora", 0, 0, CLI_PAYLOAD, "what is trained"},
+    {"method", 0, CLI_CHOICE, &method, "lora|prefix|prompt", 0, 0, CLI_PAYLOAD, "what is trained"},
     {"lora-rank", 0, CLI_COUNT, &rank, "R", 1, 65536, CLI_PAYLOAD, "rank of the adapter"},
     {"lora-alpha", 0, CLI_REAL, &alpha, "A", 1e-6, 1e6, CLI_PAYLOAD,
      "the adapter's part is scaled by alpha / rank"},
@@ -23,6 +23,12 @@ const cli_option cli_train_list[] = {
      "share of the adapter's inputs left out while training"},
     {"lora-targets", 0, CLI_TEXT, &targets, "LIST", 0, 0, CLI_PAYLOAD,
      "of q,k,v,o,gate,up,down; or all, attention, mlp"},
+    {"prefix-tokens", 0, CLI_COUNT, &prefix_tokens, "N", 1, FT_VIRTUAL_MOST, CLI_PAYLOAD,
+     "virtual tokens that have keys and values in each layer"},
+    {"prompt-tokens", 0, CLI_COUNT, &prompt_tokens, "N", 1, FT_VIRTUAL_MOST, CLI_PAYLOAD,
+     "virtual tokens that have an embedding"},
+    {"init-text", 0, CLI_TEXT, &cli_train.init_text, "TEXT", 0, 0, CLI_PAYLOAD,
+     "what virtual tokens are at first; else the first tokens of the data"},
     {"base", 0, CLI_CHOICE, &cli_train.base, "file|nf4", 0, 0, CLI_PAYLOAD,
      "train on the weights of the file, or on them in nf4 (QLoRA)"},
     {"lr", 0, CLI_REAL, &cli_train.cfg.lr, "RATE", 0, 10, CLI_PAYLOAD,
@@ -74,9 +80,36 @@ const cli_option cli_train_list[] = {
      "print memory, steps and expected time; stop"},
     {0}};
 
+/* Which options are of some methods only. */
+static const struct { const char *option; unsigned methods; } of_methods[] = {
+    {"lora-rank", 1u << FT_METHOD_LORA}, {"lora-alpha", 1u << FT_METHOD_LORA},
+    {"lora-dropout", 1u << FT_METHOD_LORA}, {"lora-targets", 1u << FT_METHOD_LORA},
+    {"prefix-tokens", 1u << FT_METHOD_PREFIX}, {"prompt-tokens", 1u << FT_METHOD_PROMPT},
+    {"init-text", 1u << FT_METHOD_PREFIX | 1u << FT_METHOD_PROMPT}};
+
+static void check_method(enum ft_method m)
+{
+    for (size_t i = 0; i < sizeof of_methods / sizeof *of_methods; i++) {
+        int other = 0;
+        if (!cli_given(of_methods[i].option) || (of_methods[i].methods & 1u << m))
+            continue;
+        while (!(of_methods[i].methods & 1u << other))
+            other++;
+        cli_usage_error("--%s is for --method %s, not for %s", of_methods[i].option,
+                        ft_method_name((enum ft_method)other), method);
+    }
+}
+
 static void adapter_config(ft_adapter_config *c)
 {
     c->method = ft_method_by_name((ft_slice){(const uint8_t *)method, strlen(method)});
+    check_method(c->method);
+    if (c->method == FT_METHOD_PREFIX)
+        c->virtual_tokens = (size_t)prefix_tokens;
+    if (c->method == FT_METHOD_PROMPT)
+        c->virtual_tokens = (size_t)prompt_tokens;
+    if (c->method != FT_METHOD_LORA)
+        return;
     c->rank = (size_t)rank;
     c->alpha = (float)alpha;
     c->dropout = (float)dropout;
