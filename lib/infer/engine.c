@@ -415,7 +415,8 @@ static void choose_token(void *ctx, size_t i, unsigned worker)
     ft_engine *g = ctx;
     sequence *s = g->chosen[i];
     s->rc = ft_sample(g->samplers[worker], &g->o.sampling, ft_pass_logits(g->pass, i),
-                      s->ids + s->n_virtual, s->n - s->n_virtual, s->key, s->n - s->n_prompt, &s->next, &s->err);
+                      s->ids + s->n_virtual, s->n - s->n_virtual, s->key,
+                      s->n - s->n_prompt, &s->next, &s->err);
 }
 
 static int is_stop(const ft_engine *g, uint32_t id)

@@ -83,8 +83,9 @@ int ft_engine_new(ft_engine **g, const ft_model *m, ft_pool *pool, const ft_engi
 void ft_engine_free(ft_engine **g);
 
 /* Returns: 1 when the engine took the request, 0 when it has no room for it now.
- * Virtual tokens of its adapter count. Errors: FT_ERR_DATA for a prompt that leaves no room for one token in the context, or an id >= V;
- * FT_ERR_NOMEM, also when the request would not fit into `memory` alone. */
+ * Errors: FT_ERR_DATA for a prompt that, with the virtual tokens of its adapter, leaves no room for
+ * one token in the context, or an id >= V; FT_ERR_NOMEM, also when the request would not fit into
+ * `memory` alone. */
 int ft_engine_add(ft_engine *g, const ft_request *r, ft_err *e) FT_MUST_CHECK;
 
 size_t ft_engine_active(const ft_engine *g);      /* requests that are not done */

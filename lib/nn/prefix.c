@@ -133,7 +133,7 @@ static void keys_back(struct ft_nn *nn, size_t layer, float *grads)
 static const struct nn_hooks hooks = {.embed = embed, .keys = keys, .keys_back = keys_back};
 
 const struct ft_method_kind ft_method_prefix = {
-    .name = "prefix", .rate = 1e-2, .check = ft_virtual_check, .lay_out = lay_out,
+    .name = "prefix", .rate = 3e-2, .check = ft_virtual_check, .lay_out = lay_out,
     .init = ft_virtual_no_init, .slot_name = ft_virtual_slot_name, .entries = 1,
     .put_config = ft_virtual_put_config, .get_config = ft_virtual_get_config, .hooks = &hooks,
     .from_ids = from_ids,

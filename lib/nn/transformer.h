@@ -108,8 +108,8 @@ void ft_nn_free(ft_nn **nn);
 
 /* Losses: nll[i] = sum over the targets of sequence i of -log p, in nats, unweighted, summed in
  * double in order. token_nll: NULL, or one float for each target of all sequences in order.
- * Errors: FT_ERR_USAGE over a limit, FT_ERR_DATA for an id >= V or virtual tokens missing, FT_ERR_NUMERIC for NaN or
- * infinity (names the sequence). */
+ * Errors: FT_ERR_USAGE over a limit, FT_ERR_DATA for an id >= V or virtual tokens missing,
+ * FT_ERR_NUMERIC for NaN or infinity (names the sequence). */
 int ft_nn_loss(ft_nn *nn, const ft_seq *seqs, size_t n, double *nll, float *token_nll,
                ft_err *e) FT_MUST_CHECK;
 

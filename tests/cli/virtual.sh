@@ -1,5 +1,5 @@
 # Prefix and prompt tuning by the command line: what must change no byte, how they begin, loss and
-# generation with their adapters, and what is refused. The formulas are in tests/unit/nn_virtual_test.c.
+# generation with their adapters, and what is refused. tests/unit/nn_virtual_test.c has the formulas.
 set -eu
 . "$FT_ROOT/tests/fault/tools.sh"
 
@@ -49,9 +49,8 @@ END
             "$([ $compute = f32 ] && echo 1e-5 || echo 0.02)"
     done
     train --method $method -o $method.ft
-    check "$method: training lowers the loss" near "$(loss packed.ft)" \
-        "$(loss -a $method.ft packed.ft)" 0.5
-    check "and it was not that before" sh -c "! [ $(loss packed.ft) = $(loss -a $method.ft packed.ft) ]"
+    check "$method: training lowers the loss" awk -v before="$(loss packed.ft)" \
+        -v after="$(loss -a $method.ft packed.ft)" 'BEGIN { exit !(after < 0.98 * before) }'
     check_status 0 "$method: ft-check accepts it" ft-check -q $method.ft
     train --method $method --base nf4 -o nf4.ft
     check_status 0 "$method: on a base in nf4" ft-eval -q -m toy.gguf -a nf4.ft packed.ft
@@ -59,8 +58,8 @@ done
 check "names, shapes and header" /usr/bin/python3 - <<'END'
 import json, os, subprocess
 def read(*words):
-    out = subprocess.run(["/usr/bin/python3", os.environ["FT_ROOT"] + "/tests/ft_decode.py", *words],
-                         check=True, capture_output=True, text=True).stdout
+    decode = ["/usr/bin/python3", os.environ["FT_ROOT"] + "/tests/ft_decode.py"]
+    out = subprocess.run(decode + list(words), check=True, capture_output=True, text=True).stdout
     return [json.loads(line) for line in out.splitlines()]
 for method, cols in (("prefix", 2 * 2 * 16), ("prompt", 32)):
     (r,) = read(method + ".ft")

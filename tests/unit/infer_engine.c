@@ -486,7 +486,7 @@ static void test_shares_once(void **state)
 static void test_refuses(void **state)
 {
     ft_model *m = golden_model("toy");
-    ft_adapter *l = golden_lora(m, 2, 0.3);
+    ft_adapter *l = golden_lora(m, 2, 0.3), *v = golden_virtual(m, FT_METHOD_PREFIX, 5, 1);
     uint32_t ids[16] = {0};
     said s = {0};
     ft_engine_options o = greedy(1, 8);
@@ -504,6 +504,15 @@ static void test_refuses(void **state)
     ids[3] = TOY_V;
     assert_int_equal(answer_one(m, &r, &o, 1, &e), FT_ERR_DATA);
     ids[3] = 0;
+    /* Virtual tokens take of the context. */
+    r.adapter = v;
+    r.n = 3;
+    assert_int_equal(answer_one(m, &r, &o, 1, &e), FT_ERR_DATA);
+    r.n = 2;
+    OK(answer_one(m, &r, &o, 1, &e));
+    assert_int_equal(s.n, 2);
+    r.adapter = l;
+    r.n = 4;
     o.context = m->context + 1;
     assert_int_equal(ft_engine_new(&g, m, pool, &o, 1, &e), FT_ERR_USAGE);
     o.context = 0;
@@ -525,6 +534,7 @@ static void test_refuses(void **state)
     ft_engine_free(&g);
     ft_pool_free(&pool);
     ft_adapter_free(&l);
+    ft_adapter_free(&v);
     ft_model_free(&m);
 }
 

@@ -1,6 +1,7 @@
 /* What must not change a result: how sequences are cut into calls, threads, what is computed again;
  * and what may change it by rounding only: shared prefixes, a whole last layer, bf16. All for LoRA
- * and for virtual tokens, and each type of products. tests/cli/families.sh runs this program once for each family of kernels. */
+ * and for virtual tokens, and each type of products. tests/cli/families.sh runs this program once
+ * for each family of kernels. */
 #include "infer_golden.h"
 
 #include "nn/transformer.h"
