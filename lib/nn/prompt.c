@@ -56,7 +56,7 @@ static void input_back(struct ft_nn *nn, float *grads)
 static const struct nn_hooks hooks = {.embed = embed, .input_back = input_back};
 
 const struct ft_method_kind ft_method_prompt = {
-    .name = "prompt", .rate = 1e-1, .check = ft_virtual_check, .lay_out = lay_out,
+    .name = "prompt", .rate = 3e-2, .check = ft_virtual_check, .lay_out = lay_out,
     .init = ft_virtual_no_init, .slot_name = ft_virtual_slot_name, .entries = 1,
     .put_config = ft_virtual_put_config, .get_config = ft_virtual_get_config, .hooks = &hooks,
     .from_ids = from_ids,
