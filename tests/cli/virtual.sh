@@ -1,5 +1,5 @@
 # Prefix and prompt tuning by the command line: what must change no byte, how they begin, loss and
-# generation with their adapters, and what is refused. tests/unit/nn_virtual_test.c has the formulas.
+# generation with their adapters, and what is refused. The formulas: tests/unit/nn_virtual_test.c.
 set -eu
 . "$FT_ROOT/tests/fault/tools.sh"
 
