@@ -11,6 +11,7 @@
 #include "tools/cli/train_memory.h"
 #include "tools/cli/train_options.h"
 #include "tools/cli/train_start.h"
+#include "tools/cli/train_virtual.h"
 #include "train/adapter_stream.h"
 #include "train/numerics.h"
 #include "train/trainer.h"
@@ -21,7 +22,7 @@
 #include <unistd.h>
 
 static const cli_tool tool = {
-    "ft-train", "train a LoRA adapter on a packed stream",
+    "ft-train", "train an adapter on a packed stream",
     "-m MODEL [options] [FILE]",
     "  ft-tokenize -m base.gguf < train.ft | ft-pack -l 512 | ft-train -m base.gguf > adapter.ft\n"
     "  ft-train -m base.gguf --val val.ft --val-every 50 --log log.jsonl -o adapter.ft packed.ft",
@@ -120,10 +121,11 @@ static void begin(run *r)
 static void read_data(run *r)
 {
     cli_leak trained = {0};
-    r->train = cli_packed_read(r->in, r->model, 0);
+    ft_virtual before = ft_virtual_of(r->adapter, r->model);
+    r->train = cli_packed_read(r->in, r->model, before, 0);
     if (!o->val_path)
         return;
-    r->val = cli_packed_read(r->val_in, r->model, !o->allow_leak);
+    r->val = cli_packed_read(r->val_in, r->model, before, !o->allow_leak);
     cli_leak_add_model(&trained, r->model->gguf);
     cli_leak_add_reader(&trained, r->in);
     cli_leak_check(&trained, ft_reader_name(r->in), r->val_in, o->allow_leak);
@@ -183,6 +185,7 @@ int main(int argc, char **argv)
     cli_check(ft_train_plan_for(r.model, r.adapter, r.train, r.val, &o->cfg,
                                 ft_pool_threads(cli_pool()), &plan, cli_err()));
     cli_plan_check(&plan, o->cfg.memory);
+    cli_virtual_begin(r.adapter, r.model, r.tok, o->init_text, r.train);
     if (o->plan_only) {
         print_plan(&r, &plan);
         free_run(&r);

@@ -21,7 +21,7 @@ static const struct { const char *name, *does; } tools[] = {
     {"augment", "more examples: templates, slots, typing noise, EDA"},
     {"tokenize", "examples -> token ids and targets"},
     {"pack", "fill windows of N tokens; examples never see each other"},
-    {"train", "train a LoRA adapter"},
+    {"train", "train an adapter"},
     {"eval", "loss, perplexity, bits per byte"},
     {"shots", "examples before each question, fixed or the nearest"},
     {"generate", "answer the prompts of a stream"},

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "infer/kv.h"
 #include "infer/pass.h"
+#include "nn/virtual_tokens.h"
 
 #include <string.h>
 
@@ -15,7 +16,8 @@ typedef struct sequence {
     uint32_t variant;            /* of lora, for the store          */
     uint64_t key;
     uint32_t *ids;               /* prompt, then answer             */
-    size_t n_prompt, n, end;     /* ids: of the prompt, now, most   */
+    size_t n_virtual;            /* of the ids, the adapter's before the prompt */
+    size_t n_prompt, n, end;     /* ids: of these and the prompt, now, most */
     size_t at;                   /* tokens whose keys and values are in the store */
     uint32_t *blocks;
     size_t n_blocks, promised;   /* taken; most it will take        */
@@ -183,13 +185,19 @@ static int variant_of(ft_engine *g, const ft_adapter *l, uint32_t *variant, ft_e
     return 0;
 }
 
+static ft_virtual before_of(const ft_engine *g, const ft_request *r)
+{
+    return ft_virtual_of(r->adapter, g->m);
+}
+
 static int check(const ft_engine *g, const ft_request *r, ft_err *e)
 {
     if (r->n < 1)
         return ft_err_set(e, FT_ERR_DATA, "the prompt is empty");
-    if (r->n >= g->o.context)
+    if (r->n >= g->o.context || before_of(g, r).n >= g->o.context - r->n)
         return ft_err_set(e, FT_ERR_DATA, "the prompt has %zu tokens and leaves no room for an "
-                          "answer in a context of %zu", r->n, g->o.context);
+                          "answer in a context of %zu%s", r->n, g->o.context,
+                          before_of(g, r).n ? ", which the adapter's virtual tokens share" : "");
     for (size_t i = 0; i < r->n; i++)
         if (r->prompt[i] >= g->m->V)
             return ft_err_set(e, FT_ERR_DATA, "token %zu has id %u, the model has %zu", i,
@@ -200,12 +208,13 @@ static int check(const ft_engine *g, const ft_request *r, ft_err *e)
 /* The last token of an answer is not read, so it may stand behind the end of the context. */
 static size_t end_of(const ft_engine *g, const ft_request *r)
 {
-    size_t room = g->o.context - r->n + 1;
-    return r->n + (r->max_tokens < room ? r->max_tokens : room);
+    size_t n = before_of(g, r).n + r->n, room = g->o.context - n + 1;
+    return n + (r->max_tokens < room ? r->max_tokens : room);
 }
 
 static int new_sequence(ft_engine *g, const ft_request *r, sequence **out, ft_err *e)
 {
+    ft_virtual before = before_of(g, r);
     sequence *s = *out = ft_new(1, sizeof *s, e);
     if (!s)
         return FT_ERR_NOMEM;
@@ -217,8 +226,11 @@ static int new_sequence(ft_engine *g, const ft_request *r, sequence **out, ft_er
         free_sequence(out);
         return FT_ERR_NOMEM;
     }
-    memcpy(s->ids, r->prompt, r->n * sizeof *s->ids);
-    s->n = s->n_prompt = r->n;
+    for (size_t i = 0; i < before.n; i++)
+        s->ids[i] = before.first + (uint32_t)i;
+    memcpy(s->ids + before.n, r->prompt, r->n * sizeof *s->ids);
+    s->n_virtual = before.n;
+    s->n = s->n_prompt = before.n + r->n;
     s->adapter = r->adapter;
     s->key = r->key;
     s->owner = r->owner;
@@ -402,8 +414,9 @@ static void choose_token(void *ctx, size_t i, unsigned worker)
 {
     ft_engine *g = ctx;
     sequence *s = g->chosen[i];
-    s->rc = ft_sample(g->samplers[worker], &g->o.sampling, ft_pass_logits(g->pass, i), s->ids,
-                      s->n, s->key, s->n - s->n_prompt, &s->next, &s->err);
+    s->rc = ft_sample(g->samplers[worker], &g->o.sampling, ft_pass_logits(g->pass, i),
+                      s->ids + s->n_virtual, s->n - s->n_virtual, s->key,
+                      s->n - s->n_prompt, &s->next, &s->err);
 }
 
 static int is_stop(const ft_engine *g, uint32_t id)
@@ -430,7 +443,8 @@ static int add_token(ft_engine *g, sequence *s, enum ft_ending *ending)
 static void finish(ft_engine *g, sequence *s, enum ft_ending ending)
 {
     size_t i = 0;
-    ft_answer a = {s->ids + s->n_prompt, s->n - s->n_prompt, ending, s->shared};
+    size_t shared = s->shared > s->n_virtual ? s->shared - s->n_virtual : 0;
+    ft_answer a = {s->ids + s->n_prompt, s->n - s->n_prompt, ending, shared};
     let_go(g, s);
     g->o.done(s->owner, &a);
     while (g->active[i] != s)

@@ -32,7 +32,8 @@ enum ft_ending { FT_ENDED,       /* the model gave a stop token, or `token` said
                  FT_CUT };       /* max_tokens, or the end of the context           */
 
 typedef struct ft_request {
-    const uint32_t *prompt;      /* n >= 1 ids; copied                                       */
+    const uint32_t *prompt;      /* n >= 1 ids; copied. Virtual tokens of the adapter are put
+                                  * before them here                                         */
     size_t n;
     const ft_adapter *adapter;   /* NULL: the base alone                                     */
     uint64_t key;                /* sampling is a function of the seed, this and the token's
@@ -82,8 +83,9 @@ int ft_engine_new(ft_engine **g, const ft_model *m, ft_pool *pool, const ft_engi
 void ft_engine_free(ft_engine **g);
 
 /* Returns: 1 when the engine took the request, 0 when it has no room for it now.
- * Errors: FT_ERR_DATA for a prompt that leaves no room for one token in the context, or an id >= V;
- * FT_ERR_NOMEM, also when the request would not fit into `memory` alone. */
+ * Errors: FT_ERR_DATA for a prompt that, with the virtual tokens of its adapter, leaves no room for
+ * one token in the context, or an id >= V; FT_ERR_NOMEM, also when the request would not fit into
+ * `memory` alone. */
 int ft_engine_add(ft_engine *g, const ft_request *r, ft_err *e) FT_MUST_CHECK;
 
 size_t ft_engine_active(const ft_engine *g);      /* requests that are not done */

@@ -27,7 +27,8 @@ typedef struct ft_merge_options {
  * general.file_type says the new type; ft.base_digest and ft.base_transform name the base, whose
  * transformed weights are what the adapter is added to. A few megabytes of memory, whatever the
  * model's size.
- * Errors: FT_ERR_USAGE for another type; FT_ERR_NUMERIC for a merged weight that is not finite or
+ * Errors: FT_ERR_USAGE for another type; FT_ERR_DATA for a method that cannot be merged;
+ * FT_ERR_NUMERIC for a merged weight that is not finite or
  * too large for f16, FT_ERR_DATA when it was so in the base (names tensor and weight); FT_ERR_IO,
  * FT_ERR_NOMEM. */
 int ft_merge_write(const ft_model *m, const ft_adapter *l, const ft_merge_options *options,

@@ -5,6 +5,7 @@
 #include "infer/products.h"
 #include "kernels/kernels.h"
 #include "nn/gain.h"
+#include "nn/virtual_tokens.h"
 
 #include <math.h>
 #include <string.h>
@@ -206,6 +207,28 @@ static void add_rows(ft_pass *p, const float *y)
     ft_kernels_get()->axpy(1.0f, y, p->x, p->n * p->m->C);
 }
 
+/* Keys and behind them values that the row's adapter has for it, or NULL. */
+static const float *own_keys(const ft_pass *p, size_t i)
+{
+    const ft_row *r = &p->rows[i];
+    return r->id < p->m->V ? NULL
+                           : ft_virtual_keys(r->adapter, p->m, p->layer, r->id - p->m->V);
+}
+
+/* What a row begins with. Where a virtual token's keys and values are given, nothing else of it is
+ * read, and any token will do. */
+static void embed(ft_pass *p, size_t i)
+{
+    const ft_row *r = &p->rows[i];
+    size_t C = p->m->C;
+    const float *own = r->id < p->m->V
+                           ? NULL : ft_virtual_embedding(r->adapter, p->m, r->id - p->m->V);
+    if (own)
+        memcpy(p->x + i * C, own, C * sizeof *own);
+    else
+        ft_weight_part(&p->m->embedding, r->id < p->m->V ? r->id : 0, 0, C, p->x + i * C);
+}
+
 /* Rotates queries and keys of row i and files its keys and values. */
 static void file_row(void *ctx, size_t i, unsigned worker)
 {
@@ -213,14 +236,17 @@ static void file_row(void *ctx, size_t i, unsigned worker)
     const ft_kernels *kernel = ft_kernels_get();
     size_t at = p->rows[i].at, D = p->m->D, row = at % FT_KV_BLOCK * D;
     uint32_t b = p->rows[i].blocks[at / FT_KV_BLOCK];
-    const float *angles = p->cos_sin + at * D;
+    const float *angles = p->cos_sin + at * D, *own = own_keys(p, i);
     (void)worker;
     for (size_t h = 0; h < p->m->H; h++)
         kernel->rope(p->q + (i * p->m->H + h) * D, angles, D);
     for (size_t g = 0; g < p->m->H_kv; g++) {
-        float *k = p->k + (i * p->m->H_kv + g) * D;
-        const float *v = p->v + (i * p->m->H_kv + g) * D;
-        kernel->rope(k, angles, D);
+        const float *k = p->k + (i * p->m->H_kv + g) * D, *v = p->v + (i * p->m->H_kv + g) * D;
+        kernel->rope(p->k + (i * p->m->H_kv + g) * D, angles, D);
+        if (own) {
+            k = own + g * D;
+            v = k + p->m->H_kv * D;
+        }
         memcpy(ft_kv_keys(p->kv, b, p->layer, g) + row, k, D * sizeof *k);
         memcpy(ft_kv_values(p->kv, b, p->layer, g) + row, v, D * sizeof *v);
     }
@@ -316,7 +342,6 @@ static void run_head(ft_pass *p)
 
 int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, int bf16, ft_err *e)
 {
-    const ft_weight *w = &p->m->embedding;
     p->bf16 = bf16;
     p->rows = rows;
     p->n = n;
@@ -325,7 +350,7 @@ int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, int bf16, ft_err *e)
         if (need_angles(p, rows[i].at + 1, e) < 0 ||
             (rows[i].adapter && ready(p, rows[i].adapter, e) < 0))
             return FT_ERR_NOMEM;
-        ft_weight_part(w, rows[i].id, 0, w->cols, p->x + i * w->cols);
+        embed(p, i);
         p->adapters[i] = rows[i].adapter;
         p->adapted |= rows[i].adapter != NULL;
     }

@@ -32,7 +32,7 @@ typedef struct ft_pass_limits {
 } ft_pass_limits;
 
 typedef struct ft_row {
-    uint32_t id;                 /* token, < V                                                  */
+    uint32_t id;                 /* token, < V, or a virtual one of the adapter                 */
     int wanted;                  /* logits after this token                                     */
     size_t at;                   /* its position; those before it are in the store or this pass */
     const uint32_t *blocks;      /* of its sequence: at / FT_KV_BLOCK + 1 of them               */

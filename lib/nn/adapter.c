@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct ft_method_kind *const kinds[FT_METHODS] = {&ft_method_lora, &ft_method_ia3};
+static const struct ft_method_kind *const kinds[FT_METHODS] = {
+    &ft_method_lora, &ft_method_ia3, &ft_method_prefix, &ft_method_prompt};
 
 const struct ft_method_kind *ft_method_kind_of(enum ft_method method)
 {
@@ -32,6 +33,11 @@ double ft_method_rate(enum ft_method method)
     return kinds[method]->rate;
 }
 
+const char *ft_method_not_merged(enum ft_method method)
+{
+    return kinds[method]->not_merged;
+}
+
 /* ---- making ---- */
 
 int ft_adapter_add_slot(ft_adapter *a, ft_slot slot, ft_err *e)
@@ -40,7 +46,8 @@ int ft_adapter_add_slot(ft_adapter *a, ft_slot slot, ft_err *e)
     if (ft_grow(&a->slots, &a->slots_cap, a->n_slots + 1, sizeof *a->slots, e) < 0)
         return FT_ERR_NOMEM;
     slot.at = a->n_params;
-    a->role_at[i] = slot.at;
+    if (slot.layer != FT_NO_LAYER)
+        a->role_at[i] = slot.at;
     a->n_params += slot.rows * slot.cols;
     a->slots[a->n_slots++] = slot;
     return 0;
@@ -204,13 +211,30 @@ void ft_target_path(enum ft_target t, char *out, size_t cap)
 void ft_slot_name(const ft_adapter *a, const ft_slot *s, char name[FT_SLOT_NAME])
 {
     char in_layer[FT_SLOT_NAME / 2];
+    if (s->layer == FT_NO_LAYER) {
+        kinds[a->cfg.method]->slot_name(s, name, FT_SLOT_NAME);
+        return;
+    }
     kinds[a->cfg.method]->slot_name(s, in_layer, sizeof in_layer);
     snprintf(name, FT_SLOT_NAME, "base_model.model.model.layers.%zu.%s", s->layer, in_layer);
 }
 
+/* Keys and values by turns along the columns: of keys, each head is turned around. */
+static void turn_keys(const ft_slot *s, const ft_model *m, const float *src, float *dst,
+                      void (*turn)(const float *, float *, size_t, size_t, size_t))
+{
+    size_t kv = s->key_heads * m->D, n = s->rows * s->cols;
+    for (size_t at = 0; at < n; at += 2 * kv) {
+        turn(src + at, dst + at, s->key_heads, m->D, 1);
+        memcpy(dst + at + kv, src + at + kv, kv * sizeof *dst);
+    }
+}
+
 void ft_slot_to_peft(const ft_slot *s, const ft_model *m, const float *src, float *dst)
 {
-    if (s->heads)
+    if (s->key_heads)
+        turn_keys(s, m, src, dst, ft_rows_to_peft);
+    else if (s->heads)
         ft_rows_to_peft(src, dst, s->heads, m->D, s->cols);
     else
         memcpy(dst, src, s->rows * s->cols * sizeof *dst);
@@ -218,7 +242,9 @@ void ft_slot_to_peft(const ft_slot *s, const ft_model *m, const float *src, floa
 
 void ft_slot_from_peft(const ft_slot *s, const ft_model *m, const float *src, float *dst)
 {
-    if (s->heads)
+    if (s->key_heads)
+        turn_keys(s, m, src, dst, ft_rows_from_peft);
+    else if (s->heads)
         ft_rows_from_peft(src, dst, s->heads, m->D, s->cols);
     else
         memcpy(dst, src, s->rows * s->cols * sizeof *dst);

@@ -13,6 +13,7 @@
  * DoRA (Liu et al. 2024) gives each row of W' = W + (alpha/R) B A a length of its own, m [out]:
  * y_i = m_i / ||W'_i|| (W' x)_i.
  * IA3 (Liu et al. 2022): y_i = l_i (W x)_i, or for down y = W (l x).
+ * Prefix and prompt tuning: virtual_tokens.h.
  *
  * Rows of tensors that stand along q or k are in GGUF's order, as the base's are; adapter streams
  * hold PEFT's order (see model.h), and the slots say where the two differ.
@@ -25,10 +26,14 @@
 #include "base/mp.h"
 #include "model/model.h"
 
-enum ft_method { FT_METHOD_LORA, FT_METHOD_IA3, FT_METHODS };
+enum ft_method {
+    FT_METHOD_LORA, FT_METHOD_IA3, FT_METHOD_PREFIX, FT_METHOD_PROMPT, FT_METHODS
+};
 
 /* What a tensor is to the matrix or layer that it stands beside. */
-enum ft_role { FT_ROLE_A, FT_ROLE_B, FT_ROLE_MAGNITUDE, FT_ROLE_SCALE, FT_ROLES };
+enum ft_role {
+    FT_ROLE_A, FT_ROLE_B, FT_ROLE_MAGNITUDE, FT_ROLE_SCALE, FT_ROLE_VIRTUAL, FT_ROLES
+};
 
 typedef struct ft_adapter_config {
     size_t rank;               /* lora: >= 1, at most the smaller side of each adapted matrix */
@@ -37,17 +42,24 @@ typedef struct ft_adapter_config {
     enum ft_method method;
     int rslora;                /* lora: the scaling is alpha / sqrt(rank)                     */
     int dora;                  /* lora: rows have magnitudes (DoRA); then without dropout     */
+    size_t virtual_tokens;     /* prefix, prompt: 1 to FT_VIRTUAL_MOST; 0 for all others        */
 } ft_adapter_config;
+
+enum { FT_VIRTUAL_MOST = 65536 };
+
+#define FT_NO_LAYER SIZE_MAX
 
 /* A tensor of parameters. */
 typedef struct ft_slot {
-    size_t layer;
+    size_t layer;              /* FT_NO_LAYER: it belongs to none, and target means nothing   */
     enum ft_target target;
     enum ft_role role;
     size_t rows, cols;         /* as PEFT has them                                            */
     size_t at;                 /* of its first element in params                              */
     size_t heads;              /* not 0: its rows are those of so many heads of q or k        */
     int vector;                /* PEFT's shape is [rows]; cols is 1                           */
+    size_t key_heads;          /* not 0: its columns are keys of so many heads, then as many
+                                * values, by turns                                            */
 } ft_slot;
 
 typedef struct ft_adapter {
@@ -69,15 +81,18 @@ typedef struct ft_adapter {
  * choices. */
 int ft_targets_parse(const char *text, unsigned *bits, ft_err *e) FT_MUST_CHECK;
 
-/* As users and streams write it: "lora"; FT_METHODS for a name that is none. */
+/* As users and streams write it: "lora", "prefix", "prompt"; FT_METHODS for a name that is none. */
 const char *ft_method_name(enum ft_method method);
 enum ft_method ft_method_by_name(ft_slice name);
 /* The learning rate to try first with it. */
 double ft_method_rate(enum ft_method method);
+/* Why it cannot be folded into the base's weights; NULL: it can. */
+const char *ft_method_not_merged(enum ft_method method);
 
 /* Makes an adapter with its initial values: of LoRA A uniform in ±1/sqrt(in) (PEFT's
  * kaiming_uniform with a = sqrt 5) from FT_RNG_INIT, drawn in PEFT's tensor order; B zero; of DoRA
- * the magnitudes that the rows have; of IA3 ones.
+ * the magnitudes that the rows have; of IA3 ones; of virtual tokens zero: ft_virtual_begin gives
+ * them values.
  * Errors: FT_ERR_USAGE for a configuration that does not fit the model, FT_ERR_NOMEM.
  * Owns: the caller. */
 int ft_adapter_new(ft_adapter **a, const ft_model *m, const ft_adapter_config *cfg, uint64_t seed,
@@ -104,7 +119,7 @@ static inline float *ft_lora_b(const ft_adapter *a, float *p, size_t layer, enum
 enum { FT_SLOT_NAME = 128 };
 
 /* PEFT's name of the tensor:
- * base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight. */
+ * base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight, or prompt_embeddings. */
 void ft_slot_name(const ft_adapter *a, const ft_slot *s, char name[FT_SLOT_NAME]);
 
 /* The whole tensor between params' order and PEFT's; src != dst. */

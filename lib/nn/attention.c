@@ -370,7 +370,20 @@ static void add_heads(const struct ft_nn *nn, const float *heads, size_t u, size
         nn->kern->axpy(1, heads_at(nn, heads, u, h) + key * D, out, D);
 }
 
-/* dK and dV of a unit's own keys. A prefix's have come from the sequences behind it, too. */
+/* Those of a prefix have come from the sequences behind it, too. */
+void nn_key_gradients(const struct ft_nn *nn, size_t layer, size_t u, size_t kv, size_t t,
+                      float *dk, float *dv)
+{
+    size_t D = nn->m->D, i = (nn->all.first[u] + t) * ld_kv(nn) + kv * D;
+    add_heads(nn, nn->dk_heads, u, kv, nn->units[u].P + t, dk);
+    add_heads(nn, nn->dv_heads, u, kv, nn->units[u].P + t, dv);
+    if (nn->in_prefixes) {
+        nn->kern->axpy(1, nn->prefix_dk[layer] + i, dk, D);
+        nn->kern->axpy(1, nn->prefix_dv[layer] + i, dv, D);
+    }
+}
+
+/* dK and dV of a unit's own keys. */
 static void reduce_task(void *ctx, size_t task, unsigned worker)
 {
     const struct attention *at = ctx;
@@ -380,12 +393,7 @@ static void reduce_task(void *ctx, size_t task, unsigned worker)
     float *dk = scratch_of(nn, worker), *dv = dk + D;
     for (size_t t = 0; t < x->T; t++) {
         size_t row = nn->all.first[u] + t, i = row * ld_kv(nn) + kv * D;
-        add_heads(nn, nn->dk_heads, u, kv, x->P + t, dk);
-        add_heads(nn, nn->dv_heads, u, kv, x->P + t, dv);
-        if (nn->in_prefixes) {
-            nn->kern->axpy(1, nn->prefix_dk[at->layer] + i, dk, D);
-            nn->kern->axpy(1, nn->prefix_dv[at->layer] + i, dv, D);
-        }
+        nn_key_gradients(nn, at->layer, u, kv, t, dk, dv);
         nn_rope(nn, dk, x->P + t, 0, D, 1);
         nn_put(nn, dk, elem_at(nn, nn->dk, i), D);
         nn_put(nn, dv, elem_at(nn, nn->dv, i), D);

@@ -2,19 +2,26 @@
 #include "nn/nn_internal.h"
 
 #include "base/mem.h"
+#include "nn/virtual_tokens.h"
 
 /* ---- checks ---- */
 
 static int check_seq(const struct ft_nn *nn, const ft_seq *s, size_t P, size_t tokens, ft_err *e)
 {
     size_t most = nn->in_prefixes ? nn->limits.prefix_tokens : nn->limits.tokens;
+    ft_virtual before = ft_virtual_of(nn->adapter, nn->m);
     if (s->T < 1 || s->T + P > nn->limits.seq_tokens || s->T > most - tokens)
         return ft_err_set(e, FT_ERR_USAGE, "a call of more tokens than planned (%zu in a "
                           "sequence, %zu in all)", s->T + P, tokens + s->T);
-    for (size_t t = 0; t < s->T; t++)
-        if (s->ids[t] >= nn->m->V)
+    for (size_t t = 0; t < s->T; t++) {
+        if (P + t < before.n && (s->ids[t] != before.first + P + t ||
+                                 (s->target && s->target[t])))
+            return ft_err_set(e, FT_ERR_DATA, "example %llu does not begin with the %zu virtual "
+                              "tokens of its adapter", (unsigned long long)s->key, before.n);
+        if (P + t >= before.n && s->ids[t] >= nn->m->V)
             return ft_err_set(e, FT_ERR_DATA, "example %llu: id %u is outside the vocabulary of "
                               "%zu", (unsigned long long)s->key, s->ids[t], nn->m->V);
+    }
     return 0;
 }
 

@@ -261,6 +261,8 @@ static void attend(struct ft_nn *nn, size_t l, struct acts *a)
         project(nn, rows, l, query_input(nn, rows), qkv, 1, a);
         project(nn, &nn->all, l, nn->h, qkv + 1, 2, a);
     }
+    if (nn->hooks->keys)
+        nn->hooks->keys(nn, l, a);
     if (nn->in_prefixes) {
         memcpy(nn->prefix_k[l], elem_at(nn, a->k, nn->all.at * kv), bytes);
         memcpy(nn->prefix_v[l], elem_at(nn, a->v, nn->all.at * kv), bytes);
@@ -409,13 +411,16 @@ static void attention_backward(struct ft_nn *nn, size_t l, const struct acts *a,
     dx_as_operand(nn, rows);
     back(nn, rows, &o, width, put_elems, &f, grads);
     nn_attention_back(nn, l, rows, a);
+    if (nn->hooks->keys_back)
+        nn->hooks->keys_back(nn, l, grads);
 }
 
-/* The first layer's input is not wanted by anybody. */
+/* The first layer's input is wanted by few methods. */
 static void input_backward(struct ft_nn *nn, size_t l, const struct acts *a, float *grads)
 {
     const struct rowset *rows = rows_of_layer(nn, l);
-    void (*finish)(struct ft_nn *, void *, const struct tile *) = l > 0 ? put_floats : NULL;
+    int wanted = l > 0 || nn->hooks->input_back;
+    void (*finish)(struct ft_nn *, void *, const struct tile *) = wanted ? put_floats : NULL;
     struct finish f = {.rows = &nn->all, .a = a, .y = nn->dh, .width = nn->m->C};
     struct linear_back qkv = {l, 3, {FT_Q, FT_K, FT_V}, nn->h, {nn->dq, nn->dk, nn->dv}, a};
     norm(nn, &nn->all, a->x, nn->m->layers[l].attn_norm, a->inv1);
@@ -427,11 +432,13 @@ static void input_backward(struct ft_nn *nn, size_t l, const struct acts *a, flo
         struct finish fq = {.rows = rows, .a = a, .y = nn->dhs, .width = nn->m->C};
         back(nn, rows, &q, nn->m->C, finish, &fq, grads);
         back(nn, &nn->all, &kv, nn->m->C, finish, &f, grads);
-        if (l > 0)
+        if (wanted)
             scatter(nn);
     }
-    if (l > 0)
+    if (wanted)
         norm_back(nn, &nn->all, a->x, nn->m->layers[l].attn_norm, a->inv1);
+    if (l == 0 && nn->hooks->input_back)
+        nn->hooks->input_back(nn, grads);
 }
 
 void nn_layer_backward(struct ft_nn *nn, size_t l, float *grads)

@@ -3,6 +3,7 @@
 #include "nn/nn_internal.h"
 
 #include "base/mem.h"
+#include "nn/virtual_tokens.h"
 
 #include <math.h>
 #include <string.h>
@@ -246,11 +247,17 @@ static size_t place_all(struct ft_nn *nn, struct layout *l, struct acts *acts)
 
 /* ---- limits ---- */
 
-static int check_limits(const ft_model *m, const ft_nn_limits *lim, ft_err *e)
+static int check_limits(const ft_model *m, const ft_adapter *adapter, const ft_nn_limits *lim,
+                        ft_err *e)
 {
     if (lim->tokens < 1 || lim->seq_tokens < 1 ||
         lim->seq_tokens > lim->tokens + lim->prefix_tokens)
         return ft_err_set(e, FT_ERR_USAGE, "a call must hold at least one sequence");
+    if (lim->seq_tokens > m->context && ft_virtual_of(adapter, m).n)
+        return ft_err_set(e, FT_ERR_DATA, "a sequence of %zu tokens, %zu of them virtual, is "
+                          "longer than the model's context of %zu: pack with a smaller -l, or "
+                          "take fewer virtual tokens", lim->seq_tokens,
+                          ft_virtual_of(adapter, m).n, m->context);
     if (lim->seq_tokens > m->context)
         return ft_err_set(e, FT_ERR_DATA, "a sequence of %zu tokens is longer than the model's "
                           "context of %zu: pack with a smaller -l", lim->seq_tokens, m->context);
@@ -314,7 +321,7 @@ int ft_nn_plan_for(const ft_model *m, const ft_adapter *adapter, unsigned thread
 {
     struct ft_nn nn;
     size_t total = 0, fixed = 0;
-    int rc = check_limits(m, limits, e);
+    int rc = check_limits(m, adapter, limits, e);
     if (rc < 0)
         return rc;
     begin(&nn, m, adapter, threads, limits);
@@ -364,7 +371,7 @@ int ft_nn_new(ft_nn **out, const ft_model *m, const ft_adapter *adapter, ft_pool
 {
     struct ft_nn *nn;
     size_t total = 0, fixed = 0;
-    int rc = check_limits(m, limits, e);
+    int rc = check_limits(m, adapter, limits, e);
     *out = NULL;
     if (rc < 0)
         return rc;

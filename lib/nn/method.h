@@ -7,6 +7,7 @@
 #ifndef FT_METHOD_H
 #define FT_METHOD_H
 
+#include "base/pool.h"
 #include "nn/adapter.h"
 
 struct nn_hooks;
@@ -21,7 +22,8 @@ struct ft_method_kind {
     int (*lay_out)(ft_adapter *a, const ft_model *m, ft_err *e);
     /* Sets scaling and the initial values; params are zero before. */
     void (*init)(ft_adapter *a, const ft_model *m, uint64_t seed);
-    /* Of a tensor in its layer: what follows "base_model.model.model.layers.0.". */
+    /* Of a tensor in its layer: what follows "base_model.model.model.layers.0."; of one in no
+     * layer: all of it. */
     void (*slot_name)(const ft_slot *s, char *name, size_t cap);
 
     /* The configuration: how many entries, without the method's name, and both ways. */
@@ -33,10 +35,17 @@ struct ft_method_kind {
 
     /* Entries that only some configurations have, beyond `entries`; NULL: none. */
     size_t (*more_entries)(const ft_adapter_config *c);
+
+    /* The values that virtual tokens begin with, from as many ids (virtual_tokens.h). */
+    int (*from_ids)(ft_adapter *a, const ft_model *m, const uint32_t *ids, ft_pool *pool,
+                    ft_err *e);
+    const char *not_merged;    /* why it cannot be folded into weights; NULL: it can */
 };
 
 extern const struct ft_method_kind ft_method_lora;
 extern const struct ft_method_kind ft_method_ia3;
+extern const struct ft_method_kind ft_method_prefix;
+extern const struct ft_method_kind ft_method_prompt;
 
 const struct ft_method_kind *ft_method_kind_of(enum ft_method method);
 

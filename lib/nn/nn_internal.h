@@ -254,6 +254,15 @@ struct nn_hooks {
     /* Factors of the columns of silu(gate)*up, the input of down; NULL: 1. In backward nn->act is
      * then the product of that input and its gradient, before the factors. */
     const float *(*act_gain)(const struct ft_nn *nn, size_t layer);
+
+    /* What the first layer has for virtual token i in place of an embedding. */
+    void (*embed)(struct ft_nn *nn, size_t i, float *x);
+    /* Changes the keys and values of a layer, after rotation. */
+    void (*keys)(struct ft_nn *nn, size_t layer, const struct acts *a);
+    /* Takes its share of their gradients, which are in dk and dv. */
+    void (*keys_back)(struct ft_nn *nn, size_t layer, float *grads);
+    /* Takes its share of dx, the gradient of the first layer's input; NULL: that is not wanted. */
+    void (*input_back)(struct ft_nn *nn, float *grads);
 };
 
 /* ---- gain.c: outputs that are multiplied with a factor each ---- */
@@ -281,11 +290,17 @@ void nn_attention(struct ft_nn *nn, size_t layer, const struct rowset *rows, str
  * prefix_dk, prefix_dv. */
 void nn_attention_back(struct ft_nn *nn, size_t layer, const struct rowset *rows,
                        const struct acts *a);
+/* Gradients of the key and value of a unit's own token t and head kv, D each, in floats and not
+ * rotated back. */
+void nn_key_gradients(const struct ft_nn *nn, size_t layer, size_t u, size_t kv, size_t t,
+                      float *dk, float *dv);
 /* Floats of scratch a thread needs. */
 size_t nn_attention_scratch(const ft_model *m, int training);
 
 /* ---- transformer.c ---- */
 
+/* The first layer's input of the rows that nn_rows_begin laid out. */
+void nn_embed(struct ft_nn *nn);
 /* From the rows that nn_rows_begin laid out to x_out, the last layer's output. */
 void nn_forward(struct ft_nn *nn);
 

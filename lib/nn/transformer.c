@@ -11,9 +11,18 @@ static void embed_task(void *ctx, size_t row, unsigned worker)
     struct ft_nn *nn = ctx;
     const struct unit *u = &nn->units[nn->all.unit[row]];
     size_t t = nn->all.position[row] - u->P, C = nn->m->C;
+    float *x = nn->acts[0].x + (nn->all.at + row) * C;
+    uint32_t id = u->seq->ids[t];
     (void)worker;
-    ft_weight_part(&nn->m->embedding, u->seq->ids[t], 0, C,
-                   nn->acts[0].x + (nn->all.at + row) * C);
+    if (id < nn->m->V)
+        ft_weight_part(&nn->m->embedding, id, 0, C, x);
+    else
+        nn->hooks->embed(nn, id - nn->m->V, x);
+}
+
+void nn_embed(struct ft_nn *nn)
+{
+    ft_pool_run(nn->pool, nn->all.n, embed_task, nn);
 }
 
 /* Streams weights: what has been used goes, what comes next is asked for. next may be L: none. */
@@ -31,7 +40,7 @@ void nn_forward(struct ft_nn *nn)
     const ft_model *m = nn->m;
     if (nn->hooks->begin)
         nn->hooks->begin(nn);
-    ft_pool_run(nn->pool, nn->all.n, embed_task, nn);
+    nn_embed(nn);
     for (size_t l = 0; l < m->L; l++) {
         nn_layer_forward(nn, l, l + 1 < m->L ? nn->acts[l + 1].x : nn->x_out);
         pass_layer(nn, l, l + 1);

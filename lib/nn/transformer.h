@@ -27,7 +27,8 @@
 #include <stdint.h>
 
 typedef struct ft_seq {
-    const uint32_t *ids;        /* T ids below V                                              */
+    const uint32_t *ids;        /* T ids below V; before them, those of the adapter's virtual
+                                 * tokens (virtual_tokens.h), if it has any                   */
     const uint8_t *target;      /* T bytes: 1 = ids[i] is predicted; target[0] is 0. NULL: none */
     size_t T;
     float weight;               /* of each of its targets in the loss                         */
@@ -107,8 +108,8 @@ void ft_nn_free(ft_nn **nn);
 
 /* Losses: nll[i] = sum over the targets of sequence i of -log p, in nats, unweighted, summed in
  * double in order. token_nll: NULL, or one float for each target of all sequences in order.
- * Errors: FT_ERR_USAGE over a limit, FT_ERR_DATA for an id >= V, FT_ERR_NUMERIC for NaN or
- * infinity (names the sequence). */
+ * Errors: FT_ERR_USAGE over a limit, FT_ERR_DATA for an id >= V or virtual tokens missing,
+ * FT_ERR_NUMERIC for NaN or infinity (names the sequence). */
 int ft_nn_loss(ft_nn *nn, const ft_seq *seqs, size_t n, double *nll, float *token_nll,
                ft_err *e) FT_MUST_CHECK;
 

@@ -19,15 +19,19 @@ int ft_segment_check(const ft_segment *s, size_t V, ft_err *e)
 
 int ft_batch_add(ft_batch *b, const ft_segment *s, uint64_t key, ft_err *e)
 {
-    size_t T = s->n_tokens;
+    size_t n = b->before.n, T = n + s->n_tokens, at = b->tokens;
     if (ft_grow(&b->seqs, &b->seqs_cap, b->n + 1, sizeof *b->seqs, e) < 0 ||
         ft_grow(&b->nll, &b->nll_cap, b->n + 1, sizeof *b->nll, e) < 0 ||
         ft_grow(&b->ids, &b->ids_cap, b->tokens + T, sizeof *b->ids, e) < 0 ||
         ft_grow(&b->targets, &b->targets_cap, b->tokens + T, 1, e) < 0)
         return FT_ERR_NOMEM;
-    for (size_t i = 0; i < T; i++) {
-        b->ids[b->tokens + i] = ft_segment_id_at(s, i);
-        b->targets[b->tokens + i] = (uint8_t)ft_segment_is_target(s, i);
+    for (size_t i = 0; i < n; i++) {
+        b->ids[at + i] = b->before.first + (uint32_t)i;
+        b->targets[at + i] = 0;
+    }
+    for (size_t i = 0; i < s->n_tokens; i++) {
+        b->ids[at + n + i] = ft_segment_id_at(s, i);
+        b->targets[at + n + i] = (uint8_t)ft_segment_is_target(s, i);
     }
     b->seqs[b->n] = (ft_seq){.T = T, .weight = (float)s->weight, .key = key};
     b->nll[b->n++] = 0;

@@ -38,7 +38,7 @@ static size_t mask_bytes(size_t T)
 
 static int add_segment(ft_dataset *d, const ft_segment *s, ft_err *e)
 {
-    ft_dataset_example x = {ft_spool_bytes(d->spool), (uint32_t)s->n_tokens,
+    ft_dataset_example x = {ft_spool_bytes(d->spool), (uint32_t)(s->n_tokens + d->before.n),
                             (uint32_t)s->n_targets, (float)s->weight};
     int rc = ft_segment_check(s, d->V, e);
     if (rc < 0 ||
@@ -47,11 +47,11 @@ static int add_segment(ft_dataset *d, const ft_segment *s, ft_err *e)
         (rc = ft_spool_write(d->spool, s->mask, mask_bytes(s->n_tokens), e)) < 0)
         return rc;
     d->examples[d->n_examples++] = x;
-    d->n_tokens += s->n_tokens;
+    d->n_tokens += x.T;
     d->n_targets += s->n_targets;
     d->weight += (double)x.weight * (double)s->n_targets;
-    if (d->longest < s->n_tokens)
-        d->longest = s->n_tokens;
+    if (d->longest < x.T)
+        d->longest = x.T;
     return 0;
 }
 
@@ -89,17 +89,18 @@ int ft_dataset_end(ft_dataset *d, ft_err *e)
 
 int ft_dataset_fetch(ft_dataset *d, const size_t *examples, size_t n, ft_batch *b, ft_err *e)
 {
+    b->before = d->before;
     for (size_t i = 0; i < n; i++) {
         const ft_dataset_example *x = &d->examples[examples[i]];
-        size_t bytes = (size_t)x->T * 4 + mask_bytes(x->T);
-        ft_segment s = {.n_tokens = x->T, .n_targets = x->n_targets, .weight = (double)x->weight};
+        size_t T = x->T - d->before.n, bytes = T * 4 + mask_bytes(T);
+        ft_segment s = {.n_tokens = T, .n_targets = x->n_targets, .weight = (double)x->weight};
         int rc;
         ft_buf_clear(&d->scratch);
         s.ids = ft_buf_room(&d->scratch, bytes);
         if ((rc = ft_buf_check(&d->scratch, e)) < 0 ||
             (rc = ft_spool_read_at(d->spool, x->at, d->scratch.p, bytes, e)) < 0)
             return rc;
-        s.mask = s.ids + (size_t)x->T * 4;
+        s.mask = s.ids + T * 4;
         if ((rc = ft_batch_add(b, &s, examples[i], e)) < 0)
             return rc;
     }

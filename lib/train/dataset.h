@@ -19,19 +19,20 @@
 
 typedef struct ft_dataset_example {
     uint64_t at;                   /* in the spool: T little-endian u32, then the mask's bits */
-    uint32_t T, n_targets;
+    uint32_t T, n_targets;         /* T: the virtual tokens counted; the spool has them not */
     float weight;
 } ft_dataset_example;
 
 typedef struct ft_dataset {        /* to be read, not written, by others */
     size_t n_rows, n_examples;
-    uint64_t n_tokens, n_targets;
+    uint64_t n_tokens, n_targets;  /* n_tokens: the virtual ones counted */
     double weight;                 /* sum over all targets */
     size_t longest;                /* tokens of the longest example */
     size_t widest;                 /* examples in the fullest row */
     ft_dataset_example *examples;
     size_t *row_at;                /* row r holds examples [row_at[r], row_at[r + 1]) */
     size_t V;
+    ft_virtual before;             /* what each example begins with; set before the first */
     ft_spool *spool;
     ft_buf scratch;
     size_t examples_cap, rows_cap;

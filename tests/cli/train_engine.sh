@@ -66,7 +66,7 @@ elif [ -f "$MODEL" ]; then
         ft-export -q text.ft | sed "s/\"}/ once again, for the ${i}th time\"}/"
     done | ft-import -q | ft-tokenize -q -m "$MODEL" | ft-pack -q -l 512 -o real.ft
     for options in "--batch 16" "--batch 16 --recompute full" "--base nf4 --batch 16" \
-                   "--batch 16 --memory 330M"; do
+                   "--batch 16 --memory 330M" "--method prefix --prefix-tokens 50"; do
         check "planned within a tenth: $options" /usr/bin/python3 - real.ft "$options" <<'END'
 import json, os, resource, subprocess, sys
 command = ["ft-train", "-q", "-m", os.environ["MODEL"], "--no-shuffle"] + sys.argv[2].split()

@@ -6,6 +6,7 @@
 #include "infer/kv.h"
 #include "infer/pass.h"
 #include "nn/transformer.h"
+#include "nn/virtual_tokens.h"
 
 enum { TOKENS = 150, TOY_V = 512, ANSWERS = 31 };
 
@@ -13,6 +14,14 @@ static void fill_ids(uint32_t *ids, size_t n, uint32_t V)
 {
     for (size_t i = 0; i < n; i++)
         ids[i] = (uint32_t)(i * 7919 + 13) % V;
+}
+
+/* As an adapter's sequences begin. */
+static void put_virtual(uint32_t *ids, const ft_adapter *l, const ft_model *m)
+{
+    ft_virtual v = ft_virtual_of(l, m);
+    for (size_t i = 0; i < v.n; i++)
+        ids[i] = v.first + (uint32_t)i;
 }
 
 /* Feeds ids `step` at a time, in the blocks that the store gives, and copies the logits after the
@@ -43,7 +52,15 @@ static void logits_of(const ft_model *m, const ft_adapter *l, unsigned threads, 
     ft_pool_free(&pool);
 }
 
-static void same_bits(const char *model, size_t rank, size_t tokens, int bf16)
+static ft_adapter *make_adapter(const ft_model *m, enum ft_method method, size_t n)
+{
+    return !n ? NULL : method == FT_METHOD_LORA ? golden_lora(m, n, 0.3)
+                                                : golden_virtual(m, method, n, 1.5);
+}
+
+/* n: rank or virtual tokens of the adapter; 0: none. */
+static void same_bits(const char *model, enum ft_method method, size_t n_adapter, size_t tokens,
+                      int bf16)
 {
     static const size_t steps[] = {1, 7, 64, 65, 1000};
     ft_model *m = golden_model(model);
@@ -52,8 +69,9 @@ static void same_bits(const char *model, size_t rank, size_t tokens, int bf16)
     ft_adapter *l;
     if (!m)
         skip();
-    l = rank ? golden_lora(m, rank, 0.1) : NULL;
+    l = make_adapter(m, method, n_adapter);
     fill_ids(ids, tokens, (uint32_t)m->V);
+    put_virtual(ids, l, m);
     want = calloc(m->V, sizeof *want);
     got = calloc(m->V, sizeof *got);
     logits_of(m, l, 1, ids, tokens, tokens, bf16, want);
@@ -73,21 +91,24 @@ static void same_bits(const char *model, size_t rank, size_t tokens, int bf16)
 static void test_same_bits_toy(void **state)
 {
     (void)state;
-    same_bits("toy", 0, TOKENS, 0);
-    same_bits("toy", 0, TOKENS, 1);
+    same_bits("toy", FT_METHOD_LORA, 0, TOKENS, 0);
+    same_bits("toy", FT_METHOD_LORA, 0, TOKENS, 1);
 }
 
-static void test_same_bits_toy_lora(void **state)
+static void test_same_bits_toy_adapted(void **state)
 {
     (void)state;
-    same_bits("toy", 5, TOKENS, 0);
-    same_bits("toy", 5, TOKENS, 1);
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        same_bits("toy", FT_METHOD_LORA, 5, TOKENS, bf16);
+        same_bits("toy", FT_METHOD_PREFIX, 9, TOKENS, bf16);
+        same_bits("toy", FT_METHOD_PROMPT, 70, TOKENS, bf16);
+    }
 }
 
 static void test_same_bits_real(void **state)
 {
     (void)state;
-    same_bits("real", 3, 70, 0);
+    same_bits("real", FT_METHOD_LORA, 3, 70, 0);
 }
 
 typedef struct said {
@@ -256,6 +277,7 @@ static void agrees_with_training(const ft_model *m, const ft_adapter *l)
     ft_nn *nn = NULL;
     ft_err e;
     fill_ids(ids, TOKENS, TOY_V);
+    put_virtual(ids, l, m);
     logits_of(m, l, 1, ids, TOKENS, TOKENS, 0, a);
     OK(ft_nn_new(&nn, m, l, pool, &limits, &e));
     OK(ft_nn_logits(nn, &seq, &last, 1, b, &e));
@@ -275,6 +297,11 @@ static void test_agrees_with_training(void **state)
     ft_adapter_free(&l);
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         l = golden_gains(m, &list[i]);
+        agrees_with_training(m, l);
+        ft_adapter_free(&l);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        l = golden_virtual(m, i < 2 ? FT_METHOD_PREFIX : FT_METHOD_PROMPT, i % 2 ? 100 : 5, 1.5);
         agrees_with_training(m, l);
         ft_adapter_free(&l);
     }
@@ -310,7 +337,7 @@ static void test_stops(void **state)
 
 /* ---- many at a time ---- */
 
-enum { MANY = 40, PROMPT = 150, ADAPTERS = 4 };
+enum { MANY = 40, PROMPT = 150, ADAPTERS = 6, VIRTUAL = 20 };
 
 typedef struct crowd {
     uint32_t prompt[MANY][PROMPT];
@@ -319,7 +346,7 @@ typedef struct crowd {
     said alone[MANY], together[MANY];
 } crowd;
 
-/* Prompts that begin alike for many lengths, at and around the edges of blocks; four adapters. */
+/* Prompts that begin alike for many lengths, at and around the edges of blocks; six adapters. */
 static void make_crowd(crowd *c, ft_adapter *const a[ADAPTERS])
 {
     static const size_t alike[] = {0, 1, 15, 40, 63, 64, 65, 90, 127, 128, 129};
@@ -330,7 +357,7 @@ static void make_crowd(crowd *c, ft_adapter *const a[ADAPTERS])
         for (size_t t = 0; t < c->n[i]; t++)
             c->prompt[i][t] = (uint32_t)(t < same ? t * 31 + 5 : t * 7 + i * 101) % TOY_V;
         c->max_tokens[i] = 1 + i * 7 % 30;
-        c->lora[i] = i % 5 < ADAPTERS ? a[i % 5] : NULL;
+        c->lora[i] = i % 9 < ADAPTERS ? a[i % 9] : NULL;
     }
 }
 
@@ -349,7 +376,7 @@ static size_t answer_all(const ft_model *m, crowd *c, const ft_engine_options *o
     size_t next = 0, shared = 0;
     ft_err e;
     memset(c->together, 0, sizeof c->together);
-    OK(ft_engine_new(&g, m, pool, o, 180, &e));
+    OK(ft_engine_new(&g, m, pool, o, 180 + VIRTUAL, &e));
     while (next < MANY || ft_engine_active(g)) {
         for (int rc = 1; rc == 1 && next < MANY; next += (size_t)rc) {
             size_t i = next * order % MANY;
@@ -377,7 +404,9 @@ static void together(int bf16, double temperature)
     ft_model *m = golden_model("toy");
     const ft_adapter_config dora = GOLDEN_DORA, ia3 = GOLDEN_IA3;
     ft_adapter *a[] = {golden_lora(m, 3, 0.5), golden_lora(m, 8, 0.3), golden_gains(m, &dora),
-                       golden_gains(m, &ia3)};
+                       golden_gains(m, &ia3),
+                       golden_virtual(m, FT_METHOD_PREFIX, VIRTUAL, 2),
+                       golden_virtual(m, FT_METHOD_PROMPT, VIRTUAL - 3, 2)};
     crowd *c = calloc(1, sizeof *c);
     ft_engine_options o = greedy(1, m->context);
     size_t shared, block = ft_kv_block_bytes(m);
@@ -406,7 +435,7 @@ static void together(int bf16, double temperature)
     o.batch = 16;
     o.memory = 1;
     assert_int_equal(ft_engine_new(&g, m, pool, &o, 1, &e), FT_ERR_NOMEM);
-    o.memory = ft_engine_least_memory(m, 2, &o, 180);
+    o.memory = ft_engine_least_memory(m, 2, &o, 180 + VIRTUAL);
     (void)answer_all(m, c, &o, 2, 3);
     o.memory += 4 * block;
     assert_true(answer_all(m, c, &o, 2, 11) > 0);
@@ -465,7 +494,7 @@ static void test_shares_once(void **state)
 static void test_refuses(void **state)
 {
     ft_model *m = golden_model("toy");
-    ft_adapter *l = golden_lora(m, 2, 0.3);
+    ft_adapter *l = golden_lora(m, 2, 0.3), *v = golden_virtual(m, FT_METHOD_PREFIX, 5, 1);
     uint32_t ids[16] = {0};
     said s = {0};
     ft_engine_options o = greedy(1, 8);
@@ -483,6 +512,15 @@ static void test_refuses(void **state)
     ids[3] = TOY_V;
     assert_int_equal(answer_one(m, &r, &o, 1, &e), FT_ERR_DATA);
     ids[3] = 0;
+    /* Virtual tokens take of the context. */
+    r.adapter = v;
+    r.n = 3;
+    assert_int_equal(answer_one(m, &r, &o, 1, &e), FT_ERR_DATA);
+    r.n = 2;
+    OK(answer_one(m, &r, &o, 1, &e));
+    assert_int_equal(s.n, 2);
+    r.adapter = l;
+    r.n = 4;
     o.context = m->context + 1;
     assert_int_equal(ft_engine_new(&g, m, pool, &o, 1, &e), FT_ERR_USAGE);
     o.context = 0;
@@ -504,6 +542,7 @@ static void test_refuses(void **state)
     ft_engine_free(&g);
     ft_pool_free(&pool);
     ft_adapter_free(&l);
+    ft_adapter_free(&v);
     ft_model_free(&m);
 }
 
@@ -566,7 +605,7 @@ static void test_store(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bits_toy),   cmocka_unit_test(test_same_bits_toy_lora),
+        cmocka_unit_test(test_same_bits_toy),   cmocka_unit_test(test_same_bits_toy_adapted),
         cmocka_unit_test(test_same_bits_real),  cmocka_unit_test(test_answers_toy),
         cmocka_unit_test(test_answers_real),    cmocka_unit_test(test_answers_together),
         cmocka_unit_test(test_agrees_with_training),

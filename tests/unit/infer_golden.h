@@ -114,6 +114,19 @@ static inline ft_adapter *golden_gains(const ft_model *m, const ft_adapter_confi
                          .targets = 1u << FT_K | 1u << FT_V | 1u << FT_DOWN})
 #define GOLDEN_IA3_ALL ((ft_adapter_config){.method = FT_METHOD_IA3, .targets = GOLDEN_ALL})
 
+/* Prefix or prompt tuning with n virtual tokens of the same values. */
+static inline ft_adapter *golden_virtual(const ft_model *m, enum ft_method method, size_t n,
+                                         double size)
+{
+    ft_adapter_config cfg = {.method = method, .virtual_tokens = n};
+    ft_adapter *l = NULL;
+    ft_err e;
+    if (ft_adapter_new(&l, m, &cfg, 1, &e) < 0)
+        fail_msg("%s", e.text);
+    golden_values(l->params, l->n_params, (uint32_t)method, size);
+    return l;
+}
+
 static inline ft_pool *golden_pool(unsigned threads)
 {
     ft_pool *p = NULL;

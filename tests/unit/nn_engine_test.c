@@ -1,17 +1,20 @@
 /* What must not change a result: how sequences are cut into calls, threads, what is computed again;
- * and what may change it by rounding only: shared prefixes, a whole last layer, bf16. All for each
- * type of products. tests/cli/families.sh runs this program once for each family of kernels. */
+ * and what may change it by rounding only: shared prefixes, a whole last layer, bf16. All for LoRA
+ * and for virtual tokens, and each type of products. tests/cli/families.sh runs this program once
+ * for each family of kernels. */
 #include "infer_golden.h"
 
 #include "nn/transformer.h"
+#include "nn/virtual_tokens.h"
 
 #include <stdlib.h>
 
-enum { SEQS = 6, LONGEST = 150, COMMON = 37, TOKENS = 700 };
+enum { SEQS = 6, LONGEST = 150, COMMON = 37, TOKENS = 700,
+       VIRTUAL = 5 };
 
 struct sample {
-    uint32_t ids[LONGEST];
-    uint8_t target[LONGEST];
+    uint32_t before[VIRTUAL], ids[LONGEST];    /* read as one array */
+    uint8_t none[VIRTUAL], target[LONGEST];
 };
 
 static const size_t lengths[SEQS] = {61, 38, LONGEST, 2, 97, 64};
@@ -25,6 +28,8 @@ static void make_samples(size_t V)
 {
     uint32_t x = 1;
     for (size_t s = 0; s < SEQS; s++) {
+        for (size_t i = 0; i < VIRTUAL; i++)
+            samples[s].before[i] = (uint32_t)(V + i);
         for (size_t t = 0; t < lengths[s]; t++) {
             x = x * 1664525u + 1013904223u;
             samples[s].ids[t] = (common[s] && t < COMMON ? (uint32_t)t * 7 + 5 : x >> 8) %
@@ -59,21 +64,32 @@ struct setting {
 
 static struct setting usual(enum ft_compute compute)
 {
-    return (struct setting){.limits = {.tokens = TOKENS, .seq_tokens = LONGEST, .training = 1,
-                                       .compute = compute, .prefix_tokens = COMMON},
+    return (struct setting){.limits = {.tokens = TOKENS, .seq_tokens = VIRTUAL + LONGEST,
+                                       .training = 1, .compute = compute,
+                                       .prefix_tokens = VIRTUAL + COMMON},
                             .threads = 2, .per_call = SEQS};
 }
 
-/* The sequences without their common beginning. */
-static void take_rests(ft_seq rest[SEQS])
+/* The sequences behind n virtual tokens. */
+static void take_whole(ft_seq list[SEQS], size_t n)
 {
     for (size_t s = 0; s < SEQS; s++) {
-        rest[s] = seqs[s];
+        list[s] = seqs[s];
+        list[s].ids = samples[s].before + VIRTUAL - n;
+        list[s].target = samples[s].none + VIRTUAL - n;
+        list[s].T += n;
+    }
+}
+
+/* The sequences without their common beginning of n tokens. */
+static void take_rests(ft_seq rest[SEQS], size_t n)
+{
+    for (size_t s = 0; s < SEQS; s++) {
         if (!common[s])
             continue;
-        rest[s].ids += COMMON;
-        rest[s].target += COMMON;
-        rest[s].T -= COMMON;
+        rest[s].ids += n;
+        rest[s].target += n;
+        rest[s].T -= n;
         rest[s].prefix = 1;
     }
 }
@@ -82,15 +98,17 @@ static struct result run(const ft_model *m, const ft_adapter *l, const struct se
 {
     struct result r = {.grads = calloc(l->n_params, sizeof(float)), .n = l->n_params};
     ft_nn_step step = {.norm = 3.5, .dropout = how->dropout, .seed = 9, .step = 4};
-    ft_seq prefix = seqs[0], list[SEQS];
+    size_t n_virtual = ft_virtual_of(l, m).n;
+    ft_seq prefix, list[SEQS];
     ft_pool *pool = golden_pool(how->threads);
     ft_nn *nn = NULL;
     ft_err e;
     assert_non_null(r.grads);
-    memcpy(list, seqs, sizeof list);
+    take_whole(list, n_virtual);
+    prefix = list[0];
+    prefix.T = n_virtual + COMMON;
     if (how->share)
-        take_rests(list);
-    prefix.T = COMMON;
+        take_rests(list, prefix.T);
     OK(ft_nn_new(&nn, m, l, pool, &how->limits, &e));
     if (how->share)
         OK(ft_nn_prefixes_begin(nn, &prefix, 1, &step, &e));
@@ -153,12 +171,24 @@ static ft_adapter *make_lora(const ft_model *m, float dropout)
     return l;
 }
 
+static ft_adapter *make_virtual(const ft_model *m, enum ft_method method)
+{
+    ft_adapter_config cfg = {.method = method, .virtual_tokens = VIRTUAL};
+    ft_adapter *l = NULL;
+    ft_err e;
+    OK(ft_adapter_new(&l, m, &cfg, 1, &e));
+    golden_values(l->params, l->n_params, 5, 1.5);
+    return l;
+}
+
 /* The others that are held to the same. */
-enum { OTHERS = 2 };
+enum { OTHERS = 4 };
 
 static ft_adapter *make_other(const ft_model *m, int which)
 {
-    const ft_adapter_config list[OTHERS] = {GOLDEN_DORA, GOLDEN_IA3_ALL};
+    const ft_adapter_config list[] = {GOLDEN_DORA, GOLDEN_IA3_ALL};
+    if (which >= 2)
+        return make_virtual(m, which == 2 ? FT_METHOD_PREFIX : FT_METHOD_PROMPT);
     return golden_gains(m, &list[which]);
 }
 

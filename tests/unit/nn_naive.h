@@ -155,6 +155,20 @@ static inline void naive_attend(const ft_model *m, const double *q, const double
     free(p);
 }
 
+/* Keys and values of prefix tuning's tokens, for those that were computed: of token i, layer after
+ * layer, the keys and the values. */
+static inline void naive_prefix(const struct naive *n, size_t layer, double *k, double *v)
+{
+    size_t kv = n->m->H_kv * n->m->D;
+    if (!n->l || n->l->cfg.method != FT_METHOD_PREFIX)
+        return;
+    for (size_t i = 0; i < n->l->cfg.virtual_tokens; i++)
+        for (size_t c = 0; c < kv; c++) {
+            k[i * kv + c] = n->params[(i * n->m->L + layer) * 2 * kv + c];
+            v[i * kv + c] = n->params[(i * n->m->L + layer) * 2 * kv + kv + c];
+        }
+}
+
 static inline double *naive_attention(const struct naive *n, size_t layer, const double *x,
                                       size_t T)
 {
@@ -163,6 +177,7 @@ static inline double *naive_attention(const struct naive *n, size_t layer, const
     double *v = naive_linear(n, layer, FT_V, x, T), *o = naive_new(T * m->H * m->D), *y;
     naive_rotate(q, m->H, m, T);
     naive_rotate(k, m->H_kv, m, T);
+    naive_prefix(n, layer, k, v);
     for (size_t t = 0; t < T; t++)
         for (size_t h = 0; h < m->H; h++)
             naive_attend(m, q, k, v, t, h, o + (t * m->H + h) * m->D);
@@ -202,8 +217,13 @@ static inline double *naive_hidden(const struct naive *n, const ft_seq *s)
     size_t T = s->T, C = m->C;
     double *embedding = naive_weights(&m->embedding);
     double *x = naive_new(T * C), *h, eps = (double)m->rms_eps;
-    for (size_t i = 0; i < T * C; i++)
-        x[i] = embedding[s->ids[i / C] * C + i % C];
+    for (size_t i = 0; i < T * C; i++) {
+        size_t id = s->ids[i / C];
+        if (id < m->V)
+            x[i] = embedding[id * C + i % C];
+        else if (n->l->cfg.method == FT_METHOD_PROMPT)
+            x[i] = n->params[(id - m->V) * C + i % C];
+    }
     for (size_t layer = 0; layer < m->L; layer++) {
         h = naive_norm(x, m->layers[layer].attn_norm, eps, T, C);
         naive_residual(x, naive_attention(n, layer, h, T), h, T * C);

@@ -140,6 +140,7 @@ static int add_choice(job *j, ft_mp record, enum ft_shape shape, ft_slice choice
     cli_example *x = j->encoder;
     ft_segment s;
     ft_mp made;
+    size_t T;
     int rc;
     ft_buf_clear(&j->record);
     ft_buf_clear(&j->tokens);
@@ -160,7 +161,8 @@ static int add_choice(job *j, ft_mp record, enum ft_shape shape, ft_slice choice
     if (ft_grow(&j->bytes, &j->bytes_cap, j->batch.n + 1, sizeof *j->bytes, e) < 0)
         return FT_ERR_NOMEM;
     j->bytes[j->batch.n] = choice.n;
-    j->longest = s.n_tokens > j->longest ? s.n_tokens : j->longest;
+    T = j->batch.before.n + s.n_tokens;
+    j->longest = T > j->longest ? T : j->longest;
     return ft_batch_add(&j->batch, &s, 0, e);
 }
 
@@ -392,7 +394,8 @@ static void free_job(job *j)
 
 void cli_choices_run(const cli_choices *o, ft_reader *in, cli_nn *nn, const ft_tokenizer *tok)
 {
-    job j = {.o = o, .in = in, .nn = nn, .tok = tok};
+    job j = {.o = o, .in = in, .nn = nn, .tok = tok,
+             .batch = {.before = ft_virtual_of(nn->l, nn->m)}};
     double interval[N_NAMES][2];
     const ft_chat *chat = NULL;
     ft_mp record;

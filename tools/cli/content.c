@@ -15,6 +15,7 @@ struct cli_content {
     uint64_t size, seen;         /* its elements: all, come so far */
 };
 
+/* Whether the header says of which method the adapter is, and what that needs. */
 static int check_config(ft_mp extra, ft_err *e)
 {
     ft_adapter_config cfg;

@@ -94,7 +94,7 @@ static void flush_batch(evaluator *v)
     for (size_t i = 0; i < v->batch.n; i++) {
         size_t targets = count_targets(&seqs[i]);
         v->r->examples++;
-        v->r->tokens += seqs[i].T;
+        v->r->tokens += seqs[i].T - v->batch.before.n;
         v->r->targets += targets;
         count_text(v, &seqs[i]);
         v->r->nll += v->batch.nll[i];
@@ -111,14 +111,15 @@ static void flush_batch(evaluator *v)
 
 static int add_segment(evaluator *v, const ft_segment *s, size_t record)
 {
+    size_t T = v->batch.before.n + s->n_tokens;
     int rc = ft_segment_check(s, v->nn.m->V, cli_err());
     if (rc < 0)
         return rc;
-    if (v->batch.n && v->batch.tokens + s->n_tokens > CLI_CHUNK_TOKENS)
+    if (v->batch.n && v->batch.tokens + T > CLI_CHUNK_TOKENS)
         flush_batch(v);
     if (v->batch.n == 0)
         v->first_record = record;
-    cli_nn_need(&v->nn, s->n_tokens, s->n_tokens);
+    cli_nn_need(&v->nn, T, T);
     cli_check(ft_batch_add(&v->batch, s, v->r->examples + v->batch.n, cli_err()));
     if (v->scores) {
         ft_json_put(&v->ids, s->id);
@@ -132,7 +133,7 @@ void cli_evaluate(ft_reader *in, const ft_model *m, const ft_adapter *l, enum ft
                   const ft_tokenizer *tok, ft_out *scores, int allow_leak, cli_evaluation *r)
 {
     evaluator v = {.nn = {.m = m, .l = l, .compute = compute}, .tok = tok, .scores = scores,
-                   .r = r};
+                   .batch = {.before = ft_virtual_of(l, m)}, .r = r};
     ft_mp record;
     *r = (cli_evaluation){0};
     while (cli_next(in, &record)) {

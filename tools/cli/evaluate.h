@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 typedef struct cli_evaluation {
-    uint64_t examples, tokens, targets;  /* tokens: all; targets: those that are scored      */
+    uint64_t examples, tokens, targets;  /* tokens: all but virtual; targets: that are scored  */
     uint64_t bytes;            /* that the targets decode to; special tokens count as none     */
     uint64_t words;            /* in these bytes: runs without ASCII white space               */
     double nll;                /* sum over targets of -log p, nats                             */

@@ -23,6 +23,8 @@ static void add(cli_adapters *a, ft_model *m, const char *name, const char *path
     a->n++;
     if (to->adapter->cfg.rank > a->max_rank)
         a->max_rank = to->adapter->cfg.rank;
+    if (to->adapter->cfg.virtual_tokens > a->max_virtual)
+        a->max_virtual = to->adapter->cfg.virtual_tokens;
 }
 
 static void check_name(const cli_adapters *a, const char *name)

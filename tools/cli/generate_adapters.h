@@ -19,7 +19,7 @@ typedef struct cli_named_adapter {
 typedef struct cli_adapters {
     cli_named_adapter list[1 + CLI_ADAPTERS_MAX];
     size_t n;
-    size_t max_rank;
+    size_t max_rank, max_virtual;   /* of the adapters: rank, virtual tokens */
     int named;                      /* whether records may name one */
     char *names;                    /* what list's names point into */
 } cli_adapters;

@@ -131,7 +131,8 @@ void cli_answers_begin(cli_answers *a, const ft_model *m, ft_engine_options *o)
     o->done = on_done;
     a->context = o->context;
     a->most_waiting = 16 * o->batch;
-    cli_check(ft_engine_new(&a->engine, m, cli_pool(), o, a->max_tokens + 1, cli_err()));
+    cli_check(ft_engine_new(&a->engine, m, cli_pool(), o,
+                            a->adapters->max_virtual + a->max_tokens + 1, cli_err()));
 }
 
 static cli_waiting *new_waiting(cli_answers *a, ft_mp record, uint64_t number)
@@ -185,7 +186,7 @@ static int ask(cli_answers *a, cli_waiting *w, ft_mp record)
         fail_at(a, w->number);
     r.prompt = a->example->ids.p;
     r.n = w->prompt_tokens = a->example->ids.n;
-    if (a->drop_long && r.n >= a->context)
+    if (a->drop_long && r.n + (r.adapter ? r.adapter->cfg.virtual_tokens : 0) >= a->context)
         return 0;
     while ((rc = ft_engine_add(a->engine, &r, cli_err())) == 0)
         step(a);

@@ -22,11 +22,12 @@ static int check_row(ft_mp record, ft_err *e)
     return rc == FT_EOS ? 0 : rc;
 }
 
-ft_dataset *cli_packed_read(ft_reader *in, const ft_model *m, int to_measure)
+ft_dataset *cli_packed_read(ft_reader *in, const ft_model *m, ft_virtual before, int to_measure)
 {
     ft_dataset *d = NULL;
     ft_mp record;
     cli_check(ft_dataset_new(&d, m->V, cli_err()));
+    d->before = before;
     while (cli_next(in, &record))
         if (ft_dataset_add(d, record, cli_err()) < 0 ||
             (to_measure && check_row(record, cli_err()) < 0)) {

@@ -11,9 +11,9 @@
 /* Opens a packed stream; rows of another tokenizer are refused. */
 ft_reader *cli_packed_open(const char *path, const ft_tokenizer *tok);
 
-/* Reads it to its verified end. to_measure: augmented examples are refused, which data to
- * measure on must not have. Warns of examples that are longer than the model was made for.
- * Owns: the caller, ft_dataset_free. */
-ft_dataset *cli_packed_read(ft_reader *in, const ft_model *m, int to_measure);
+/* Reads it to its verified end; each example is to begin with the virtual tokens `before`.
+ * to_measure: augmented examples are refused, which data to measure on must not have. Warns of
+ * examples that are longer than the model was made for. Owns: the caller, ft_dataset_free. */
+ft_dataset *cli_packed_read(ft_reader *in, const ft_model *m, ft_virtual before, int to_measure);
 
 #endif

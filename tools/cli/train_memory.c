@@ -23,7 +23,7 @@ void cli_plan_check(const ft_train_plan *p, uint64_t bound)
         return;
     ft_err_set(cli_err(), FT_ERR_NOMEM, "training takes %.1f MiB at least (weights %.1f, adapter "
                "and optimiser %.1f, activations and scratch %.1f, the rest %.1f), but %s %.1f MiB: "
-               "shorter examples or a lower --lora-rank take less, and so does what --micro and "
+               "shorter examples or a smaller adapter take less, and so does what --micro and "
                "--recompute leave to choose", mib(p->peak), mib(p->weights),
                mib(p->adapter + p->optimiser), mib(p->activations + p->scratch),
                mib(p->data + p->other), cli_given("memory") ? "--memory allows"

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-static uint64_t rank = 16;
+static uint64_t rank = 16, prefix_tokens = 20, prompt_tokens = 20;
 static double alpha = 32, dropout = 0;
 static const char *method = "lora", *targets = "all", *recompute = "none", *schedule = "cosine";
 static const char *start = "default", *scaled = "k,v,down";
@@ -17,7 +17,8 @@ cli_train_options cli_train = {
             .spike = 10, .lora_plus = 1}};
 
 const cli_option cli_train_list[] = {
-    {"method", 0, CLI_CHOICE, &method, "lora|ia3", 0, 0, CLI_PAYLOAD, "what is trained"},
+    {"method", 0, CLI_CHOICE, &method, "lora|ia3|prefix|prompt", 0, 0, CLI_PAYLOAD,
+     "what is trained"},
     {"lora-rank", 0, CLI_COUNT, &rank, "R", 1, 65536, CLI_PAYLOAD, "rank of the adapter"},
     {"lora-alpha", 0, CLI_REAL, &alpha, "A", 1e-6, 1e6, CLI_PAYLOAD,
      "the adapter's part is scaled by alpha / rank"},
@@ -37,6 +38,12 @@ const cli_option cli_train_list[] = {
      "learn the length of each output's weights apart from their direction (DoRA)"},
     {"ia3-targets", 0, CLI_TEXT, &scaled, "LIST", 0, 0, CLI_PAYLOAD,
      "matrices whose outputs (of down: inputs) are scaled, as --lora-targets"},
+    {"prefix-tokens", 0, CLI_COUNT, &prefix_tokens, "N", 1, FT_VIRTUAL_MOST, CLI_PAYLOAD,
+     "virtual tokens that have keys and values in each layer"},
+    {"prompt-tokens", 0, CLI_COUNT, &prompt_tokens, "N", 1, FT_VIRTUAL_MOST, CLI_PAYLOAD,
+     "virtual tokens that have an embedding"},
+    {"init-text", 0, CLI_TEXT, &cli_train.init_text, "TEXT", 0, 0, CLI_PAYLOAD,
+     "what virtual tokens are at first; else the first tokens of the data"},
     {"base", 0, CLI_CHOICE, &cli_train.base, "file|nf4", 0, 0, CLI_PAYLOAD,
      "train on the weights of the file, or on them in nf4 (QLoRA)"},
     {"lr", 0, CLI_REAL, &cli_train.cfg.lr, "RATE", 0, 10, CLI_PAYLOAD,
@@ -88,37 +95,41 @@ const cli_option cli_train_list[] = {
      "print memory, steps and expected time; stop"},
     {0}};
 
-/* Options that only some methods have. */
-static const struct {
-    const char *option;
-    unsigned methods;              /* 1 << FT_METHOD_LORA, … */
-} belongs[] = {
+/* Which options are of some methods only. */
+static const struct { const char *option; unsigned methods; } of_methods[] = {
     {"lora-rank", 1u << FT_METHOD_LORA}, {"lora-alpha", 1u << FT_METHOD_LORA},
     {"lora-dropout", 1u << FT_METHOD_LORA}, {"lora-targets", 1u << FT_METHOD_LORA},
     {"lora-dora", 1u << FT_METHOD_LORA}, {"lora-rslora", 1u << FT_METHOD_LORA},
-    {"lora-plus", 1u << FT_METHOD_LORA}, {"lora-init", 1u << FT_METHOD_LORA}, {"ia3-targets", 1u << FT_METHOD_IA3}};
+    {"lora-plus", 1u << FT_METHOD_LORA}, {"lora-init", 1u << FT_METHOD_LORA},
+    {"ia3-targets", 1u << FT_METHOD_IA3}, {"prefix-tokens", 1u << FT_METHOD_PREFIX},
+    {"prompt-tokens", 1u << FT_METHOD_PROMPT},
+    {"init-text", 1u << FT_METHOD_PREFIX | 1u << FT_METHOD_PROMPT}};
 
-static void check_options(enum ft_method chosen)
+static void check_method(enum ft_method m)
 {
-    for (size_t i = 0; i < sizeof belongs / sizeof *belongs; i++) {
-        int owner = 0;
-        if (!cli_given(belongs[i].option) || belongs[i].methods >> chosen & 1)
+    for (size_t i = 0; i < sizeof of_methods / sizeof *of_methods; i++) {
+        int other = 0;
+        if (!cli_given(of_methods[i].option) || (of_methods[i].methods & 1u << m))
             continue;
-        while (!(belongs[i].methods >> owner & 1))
-            owner++;
-        cli_usage_error("--%s goes with --method %s, not with %s", belongs[i].option,
-                        ft_method_name((enum ft_method)owner), method);
+        while (!(of_methods[i].methods & 1u << other))
+            other++;
+        cli_usage_error("--%s goes with --method %s, not with %s", of_methods[i].option,
+                        ft_method_name((enum ft_method)other), method);
     }
 }
 
 static void adapter_config(ft_adapter_config *c)
 {
     c->method = ft_method_by_name((ft_slice){(const uint8_t *)method, strlen(method)});
-    check_options(c->method);
-    if (c->method == FT_METHOD_IA3) {
+    check_method(c->method);
+    if (c->method == FT_METHOD_IA3)
         cli_check(ft_targets_parse(scaled, &c->targets, cli_err()));
+    if (c->method == FT_METHOD_PREFIX)
+        c->virtual_tokens = (size_t)prefix_tokens;
+    if (c->method == FT_METHOD_PROMPT)
+        c->virtual_tokens = (size_t)prompt_tokens;
+    if (c->method != FT_METHOD_LORA)
         return;
-    }
     c->rank = (size_t)rank;
     c->alpha = (float)alpha;
     c->dropout = (float)dropout;

@@ -16,6 +16,7 @@ typedef struct cli_train_options {
     ft_train_config cfg;           /* cfg.compute is the caller's to resolve, from compute */
     const char *base;              /* "file" or "nf4" */
     const char *compute, *val_path, *log_path;     /* paths: or NULL */
+    const char *init_text;         /* or NULL */
     cli_checkpoints saved;
     int plan_only, allow_leak;
 } cli_train_options;
