@@ -395,7 +395,7 @@ static size_t resident_depth(const struct product *p)
 static void make_resident(const struct work *w, const struct product *p, size_t col, size_t n,
                           size_t b0, size_t b1, const struct scratch *s)
 {
-    struct side side[2][TERMS_MAX / 2];
+    struct side side[2][TERMS_MAX / 2] = {0};
     struct taken taken = {0, 0};
     for (size_t o = 0; o < p->n_out; o++)
         for (size_t i = 0; i < p->out[o].n_terms; i++) {
