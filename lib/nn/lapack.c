@@ -108,7 +108,7 @@ static int check(ft_err *e)
     double w[ROWS * N], g[N * N], v[K * N], wv[K * ROWS], back[K * N], wrong;
     double work[(BLOCK + 19) * N];
     int rc;
-    for (size_t i = 0; i < ROWS * N; i++)
+    for (size_t i = 0; i < sizeof w / sizeof w[0]; i++)
         w[i] = (double)((i * 2654435761u >> 7) % 1000) / 500 - 1;
     nn_gram(ROWS, N, w, g);
     if ((rc = nn_eigen_top(N, K, g, v, work, e)) < 0)

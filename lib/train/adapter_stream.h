@@ -1,9 +1,9 @@
 /* adapter_stream.h: adapters as streams of kind "adapter".
  *
  * The header's `extra` says what it is: {method: "lora", rank, alpha, dropout, targets: [names],
- * rslora: true where the scaling is alpha / sqrt(rank), …, by method (nn/adapter.h); layers, base:
- * bin digest of the model it is bound to (absent: bound by shape), transform: "" or "nf4", what
- * was done to that model}.
+ * rslora: true where the scaling is alpha / sqrt(rank), …, by method (nn/adapter.h); layers,
+ * base: bin digest of the model it is bound to (absent: bound by shape), transform: "" or "nf4",
+ * what was done to that model}.
  * Records are {name, shape: [rows, cols] or [rows], offset, data: bin of little-endian f32}: a
  * tensor may take several records of at most 8 MiB, offset counting elements. Names (targets' as
  * well: "q_proj") and row order are PEFT's:

@@ -3,6 +3,7 @@
 #include "tools/cli/train_memory.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static uint64_t rank = 16, prefix_tokens = 20, prompt_tokens = 20;
@@ -151,14 +152,13 @@ static void check_same(const char *option, double given, double theirs)
 static const char *list_targets(unsigned bits)
 {
     static char list[64];
+    size_t n = 0;
     if (bits == (1u << FT_TARGETS) - 1)
         return "all";
-    list[0] = '\0';
     for (int t = 0; t < FT_TARGETS; t++)
-        if (bits >> t & 1) {
-            strcat(list, *list ? "," : "");
-            strcat(list, ft_target_name((enum ft_target)t));
-        }
+        if (bits >> t & 1)
+            n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? "," : "",
+                                  ft_target_name((enum ft_target)t));
     return list;
 }
 
