@@ -188,14 +188,14 @@ int ft_chrf_segment(ft_chrf *c, ft_slice hyp, const ft_slice *refs, size_t n_ref
 static double score_with_epsilon(const ft_chrf_settings *how, const double *sums)
 {
     double factor = (double)how->beta * how->beta, score = 0;
-    unsigned orders = how->chars + how->words;
-    for (unsigned k = 0; k < orders; k++) {
+    size_t orders = (size_t)how->chars + how->words;
+    for (size_t k = 0; k < orders; k++) {
         const double *s = sums + 3 * k;
         double precision = s[0] > 0 ? s[2] / s[0] : 1e-16, recall = s[1] > 0 ? s[2] / s[1] : 1e-16;
         double below = factor * precision + recall;
         score += below > 0 ? (1 + factor) * precision * recall / below : 1e-16;
     }
-    return 100 * score / orders;
+    return 100 * score / (double)orders;
 }
 
 double ft_chrf_score(const ft_chrf_settings *how, const double *sums)

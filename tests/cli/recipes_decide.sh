@@ -48,7 +48,8 @@ check "the page with pictures stands" grep -q '</html>' out/compare.html
 touch marker
 check_status 0 "again" decide
 check "and nothing is made again" test -z "$(find out -newer marker -type f)"
-check_status 0 "by the model's own view" decide NEAR=embedding W="$PWD/out2"
+check_status 0 "by the model's own view" decide NEAR=embedding W="$PWD/out2" \
+    "$PWD/out2/questions-near.ft"
 check "the nearest are others" sh -c '! cmp -s out/questions-near.ft out2/questions-near.ft'
 
 # ---- made-up figures ----
