@@ -1,8 +1,8 @@
 /* ft-export: turns a stream of examples into JSON, CSV or plain text; what the wanted shape
  * cannot hold is refused. */
+#include "base/json.h"
 #include "data/example.h"
 #include "data/formats.h"
-#include "data/json.h"
 #include "tools/cli/each_record.h"
 #include "tools/cli/export_table.h"
 

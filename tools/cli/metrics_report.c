@@ -1,7 +1,7 @@
 /* metrics_report.c: what ft-eval --metrics prints: scores and intervals, how they were made
  * (signatures), and warnings where a score means less than it seems to. */
 #include "base/hash.h"
-#include "data/json.h"
+#include "base/json.h"
 #include "tools/cli/metrics.h"
 
 #include <string.h>
