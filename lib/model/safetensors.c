@@ -11,6 +11,7 @@ enum { LENGTH_BYTES = 8, PIECE = 1024 };
 
 struct ft_safetensors {
     ft_map map;                      /* all zero over bytes of somebody else */
+    ft_slice whole;
     ft_buf header;                   /* as msgpack; names and metadata lie in it */
     ft_mp metadata;                  /* p is NULL when there is none */
     ft_safetensor *tensors;
@@ -160,8 +161,8 @@ static int parse_header(ft_safetensors *s, const uint8_t *p, size_t n, size_t *d
     if (r.failed)
         return ft_err_set(e, FT_ERR_DATA, "header length at byte 0: the file has %zu bytes", n);
     if (bytes > ft_rd_left(&r))
-        return ft_err_set(e, FT_ERR_DATA, "header length at byte 0: %llu, but %zu bytes remain: cut "
-                          "off, or not a safetensors file", (unsigned long long)bytes,
+        return ft_err_set(e, FT_ERR_DATA, "header length at byte 0: %llu, but %zu bytes remain: "
+                          "cut off, or not a safetensors file", (unsigned long long)bytes,
                           ft_rd_left(&r));
     if (bytes > FT_SAFETENSORS_HEADER_MAX)
         return ft_err_set(e, FT_ERR_DATA, "header length at byte 0: %llu is over ft's limit of %d",
@@ -282,6 +283,7 @@ int ft_safetensors_open_bytes(ft_safetensors **s, const char *name, const void *
     *s = ft_new(1, sizeof **s, e);
     if (!*s)
         return FT_ERR_NOMEM;
+    (*s)->whole = (ft_slice){p, n};
     rc = read_all(*s, p, n, e);
     if (rc == 0)
         return 0;
@@ -312,6 +314,11 @@ void ft_safetensors_free(ft_safetensors **p)
     ft_free(s->tensors);
     ft_free(s->by_name);
     ft_free(s);
+}
+
+ft_digest ft_safetensors_digest(const ft_safetensors *s)
+{
+    return ft_digest_of(s->whole.p, s->whole.n);
 }
 
 size_t ft_safetensors_count(const ft_safetensors *s)

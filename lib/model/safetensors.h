@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/io.h"
 #include "model/quant.h"
 
@@ -48,10 +49,13 @@ int ft_safetensors_open_bytes(ft_safetensors **s, const char *name, const void *
                               ft_err *e) FT_MUST_CHECK;
 void ft_safetensors_free(ft_safetensors **s);    /* accepts NULL, sets NULL */
 
+ft_digest ft_safetensors_digest(const ft_safetensors *s);    /* of the whole file */
+
 /* Tensors in the order of their bytes. */
 size_t ft_safetensors_count(const ft_safetensors *s);
 const ft_safetensor *ft_safetensors_at(const ft_safetensors *s, size_t i);
-const ft_safetensor *ft_safetensors_find(const ft_safetensors *s, const char *name); /* NULL: none */
+/* Returns: NULL when there is none of this name. */
+const ft_safetensor *ft_safetensors_find(const ft_safetensors *s, const char *name);
 
 /* A value of the header's "__metadata__". Returns: 1 and the value, or 0. */
 int ft_safetensors_metadata(const ft_safetensors *s, const char *key, ft_slice *value);
@@ -83,7 +87,8 @@ int ft_safetensors_writer_tensor(ft_safetensors_writer *w, ft_slice name, ft_typ
 /* Writes the header to out, which the caller commits.
  * Errors: FT_ERR_USAGE for a name that was announced twice; FT_ERR_IO, FT_ERR_NOMEM. */
 int ft_safetensors_writer_begin(ft_safetensors_writer *w, ft_out *out, ft_err *e) FT_MUST_CHECK;
-/* Which tensor's bytes come next, counted in the order of announcing. Returns: 0 behind the last. */
+/* Says which tensor's bytes come next, counted in the order of announcing. Returns: 0 behind the
+ * last one. */
 int ft_safetensors_writer_due(ft_safetensors_writer *w, size_t *i);
 /* Bytes of the tensor that is due, in one or several pieces.
  * Errors: FT_ERR_IO, FT_ERR_INTERNAL for more bytes than it has. */

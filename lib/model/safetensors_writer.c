@@ -86,8 +86,8 @@ int ft_safetensors_writer_tensor(ft_safetensors_writer *w, ft_slice name, ft_typ
         overflow |= __builtin_mul_overflow(x.bytes, shape[d], &x.bytes);
     }
     if (overflow)
-        return ft_err_set(e, FT_ERR_USAGE, "tensor %.*s: its shape overflows, or there are too many",
-                          (int)name.n, (const char *)name.p);
+        return ft_err_set(e, FT_ERR_USAGE, "tensor %.*s: its shape overflows, or there are too "
+                          "many", (int)name.n, (const char *)name.p);
     if (ft_grow(&w->list, &w->cap, w->n + 1, sizeof *w->list, e) < 0)
         return FT_ERR_NOMEM;
     x.name = ft_strndup((const char *)name.p, name.n, e);
@@ -155,8 +155,7 @@ static int put_header(const ft_safetensors_writer *w, ft_buf *b, ft_err *e)
         if (put_entry(b, &w->list[i], i == 0 && !w->metadata.n, &at, e) < 0)
             return e->code;
     ft_buf_add_byte(b, '}');
-    while (b->n % 8)
-        ft_buf_add_byte(b, ' ');
+    ft_buf_add(b, "       ", (8 - b->n % 8) % 8);
     return ft_buf_check(b, e);
 }
 
