@@ -29,7 +29,7 @@ struct ft_pass {
     float **scratch;           /* one block a pool worker, for products and scores            */
     unsigned workers;
 
-    const ft_lora **lora;      /* of each row of the pass that runs, */
+    const ft_adapter **adapters;    /* of each row of the pass that runs, */
     int adapted;               /* whether one has any,               */
     int bf16;                  /* what products are computed in,     */
     const ft_row *rows;        /* the rows,                          */
@@ -80,7 +80,7 @@ size_t ft_pass_bytes(const ft_model *m, unsigned threads, const ft_pass_limits *
     for (size_t i = 0; i < MATRICES + 2; i++)
         floats += size[i];
     return floats * sizeof(float) +
-           most->rows * (sizeof(ft_lora *) + widest_input(m) * sizeof(uint16_t));
+           most->rows * (sizeof(ft_adapter *) + widest_input(m) * sizeof(uint16_t));
 }
 
 static int take_all(ft_pass *p, ft_err *e)
@@ -94,9 +94,9 @@ static int take_all(ft_pass *p, ft_err *e)
             return FT_ERR_NOMEM;
     p->workers = ft_pool_threads(p->pool);
     p->scratch = ft_new(p->workers, sizeof *p->scratch, e);
-    p->lora = ft_new(p->most.rows, sizeof *p->lora, e);
+    p->adapters = ft_new(p->most.rows, sizeof *p->adapters, e);
     p->rounded = ft_new_aligned(p->most.rows * widest_input(p->m), sizeof *p->rounded, e);
-    if (!p->scratch || !p->lora || !p->rounded)
+    if (!p->scratch || !p->adapters || !p->rounded)
         return FT_ERR_NOMEM;
     for (unsigned i = 0; i < p->workers; i++)
         if (!(p->scratch[i] = ft_new_aligned(scratch_floats(p->m, &p->most), sizeof(float), e)))
@@ -140,7 +140,7 @@ void ft_pass_free(ft_pass **out)
         ft_free(p->scratch[i]);
     ft_free(p->scratch);
     ft_free(p->rounded);
-    ft_free(p->lora);
+    ft_free(p->adapters);
     ft_free(p->cos_sin);
     ft_free(p);
     *out = NULL;
@@ -185,8 +185,8 @@ static void multiply(ft_pass *p, size_t n, const enum ft_target *targets, const 
     }
     ft_products_run(&run, p->pool);
     if (p->adapted)
-        ft_lora_rows_add(&(ft_lora_rows){p->lora, p->n, p->layer, n, targets, x, list[0].w->cols,
-                                         y, width, p->ax, p->most.max_rank}, p->pool);
+        ft_lora_rows_add(&(ft_lora_rows){p->adapters, p->n, p->layer, n, targets, x,
+                                         list[0].w->cols, y, width, p->ax, p->most.max_rank}, p->pool);
 }
 
 static void normalise_rows(ft_pass *p, const float *norm)
@@ -303,8 +303,8 @@ int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, int bf16, ft_err *e)
         if (need_angles(p, rows[i].at + 1, e) < 0)
             return FT_ERR_NOMEM;
         ft_weight_part(w, rows[i].id, 0, w->cols, p->x + i * w->cols);
-        p->lora[i] = rows[i].lora;
-        p->adapted |= rows[i].lora != NULL;
+        p->adapters[i] = rows[i].adapter;
+        p->adapted |= rows[i].adapter != NULL;
     }
     for (p->layer = 0; p->layer < p->m->L; p->layer++)
         run_layer(p);
