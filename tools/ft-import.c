@@ -1,5 +1,5 @@
-/* ft-import: turns JSON, CSV or plain text into a stream of examples, losing nothing silently; or an
- * adapter that PEFT saved into a stream of kind adapter. */
+/* ft-import: turns JSON, CSV or plain text into a stream of examples, losing nothing silently; or
+ * an adapter that PEFT saved into a stream of kind adapter. */
 #include "tools/cli/import_work.h"
 #include "tools/cli/peft_folder.h"
 

@@ -249,7 +249,7 @@ static int compare_names(const void *a, const void *b)
 
 static int read_all(ft_safetensors *s, const uint8_t *p, size_t n, ft_err *e)
 {
-    size_t data, count;
+    size_t data = 0, count;
     entry *list = NULL;
     int rc = parse_header(s, p, n, &data, e);
     if (rc < 0)

@@ -231,7 +231,7 @@ static int check_rest(ft_mp map, size_t type, ft_err *e)
 int ft_peft_config_parse(ft_peft_config *c, const void *text, size_t n, ft_err *e)
 {
     ft_mp map;
-    size_t type;
+    size_t type = TYPES;
     int rc = ft_json_parse(text, n, &c->parsed, e);
     if (rc < 0)
         return rc;
