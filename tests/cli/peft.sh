@@ -106,6 +106,21 @@ check_status 65 "shapes that do not fit the model" \
     ft-import --from peft -m "$golden/toy256.gguf" "$golden/peft/lora" -o /dev/null
 check "name the tensor" grep -q 'tensor base_model.*shape' stderr
 
+# ---- adapter streams that are no adapters, sealed as if they were whole ----
+mkdir forged
+FT_ROOT=$FT_ROOT "$python" "$FT_ROOT/tests/cli/check_forge.py" content lora.ft forged >list
+check "there are forged streams" test "$(wc -l <list)" -ge 15
+wrong=0
+while read -r name word; do
+    got=0
+    ft-export --to peft new -i "forged/$name.ft" 2>stderr || got=$?
+    [ "$got" != 65 ] || [ -e new ] || continue
+    not_ok "$name ($word) is refused: status $got: $(head -n 1 stderr)"
+    rm -rf new
+    wrong=1
+done <list
+[ $wrong = 1 ] || ok "$(wc -l <list) forged adapters are refused, and no folder is made"
+
 # ---- options ----
 check_status 64 "a folder must be named" ft-import --from peft
 check_status 64 "also to write to" ft-export --to peft <lora.ft
