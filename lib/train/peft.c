@@ -193,6 +193,12 @@ int ft_peft_is_bound(const ft_peft *p)
     return !ft_digest_is_zero(&p->base);
 }
 
+const char *ft_peft_remark(const ft_peft *p)
+{
+    return p->config.dora && p->config.dropout > 0
+               ? "lora_dropout is left out: with DoRA ft trains without" : NULL;
+}
+
 /* ---- the stream ---- */
 
 int ft_peft_header(const ft_peft *p, ft_header *h, ft_buf *buf, ft_err *e)

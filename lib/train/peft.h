@@ -34,6 +34,7 @@ ft_digest ft_peft_config_digest(const ft_peft *p);
 ft_digest ft_peft_file_digest(const ft_peft *p);
 size_t ft_peft_count(const ft_peft *p);      /* tensors */
 int ft_peft_is_bound(const ft_peft *p);      /* whether the base is known by its digest */
+const char *ft_peft_remark(const ft_peft *p); /* what training on would miss, or NULL     */
 
 /* Fills the header of the stream; `extra` is built in *buf, which must live as long as it. */
 int ft_peft_header(const ft_peft *p, ft_header *h, ft_buf *buf, ft_err *e) FT_MUST_CHECK;

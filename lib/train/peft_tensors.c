@@ -55,29 +55,25 @@ static int know(ft_peft_tensors *t, const char *key, uint64_t got, enum ft_peft_
     return 0;
 }
 
-/* What prefix and prompt tuning say of the model in their configuration. */
+/* What prefix and prompt tuning say of the model in their configuration; widths that it does not say
+ * are found in the tensor. */
 static int know_prompt(ft_peft_tensors *t, const ft_model *m, ft_err *e)
 {
     const ft_peft_config *c = t->config;
     int is_prefix = c->type == FT_PEFT_PREFIX;
-    uint64_t width;
     if (m && c->layers && c->layers != m->L)
         return ft_err_set(e, FT_ERR_DATA, "num_layers: %llu, but the model has %zu",
                           (unsigned long long)c->layers, m->L);
-    if (is_prefix && c->layers)
+    if (c->layers)
         t->layers = (size_t)c->layers;
-    if (t->layers > FT_PEFT_LAYERS_MAX)
-        return ft_err_set(e, FT_ERR_DATA, "num_layers: over %d", FT_PEFT_LAYERS_MAX);
-    if (is_prefix && (!t->layers || !c->token_dim))
-        return ft_err_set(e, FT_ERR_DATA, "num_layers or token_dim: missing");
+    if (t->layers == 0 || t->layers > FT_PEFT_LAYERS_MAX)
+        return ft_err_set(e, FT_ERR_DATA, "num_layers: missing, or over %d", FT_PEFT_LAYERS_MAX);
     if (know(t, "token_dim", c->token_dim, is_prefix ? FT_DIM_KEY : FT_DIM_CHANNELS, e) < 0)
         return e->code;
-    if (is_prefix && c->heads && c->token_dim % c->heads)
+    if (is_prefix && c->heads && t->dims[FT_DIM_KEY] % c->heads)
         return ft_err_set(e, FT_ERR_DATA, "token_dim: %llu is no multiple of num_attention_heads",
-                          (unsigned long long)c->token_dim);
-    width = 2 * (uint64_t)t->layers * c->token_dim;
-    if (is_prefix)
-        t->dims[FT_DIM_PREFIX] = width;
+                          (unsigned long long)t->dims[FT_DIM_KEY]);
+    t->dims[FT_DIM_PREFIX] = 2 * (uint64_t)t->layers * t->dims[FT_DIM_KEY];
     return 0;
 }
 
@@ -287,8 +283,13 @@ static int check_rank(const ft_peft_tensors *t, ft_err *e)
 int ft_peft_tensors_end(ft_peft_tensors *t, ft_err *e)
 {
     size_t limit = t->layers;
+    if (!by_matrix(t) && !t->seen[0])
+        return missing(t, 0, 0, 0, e);
+    if (t->config->type == FT_PEFT_PREFIX && t->dims[FT_DIM_PREFIX] % (2 * t->layers))
+        return ft_err_set(e, FT_ERR_DATA, "tensor %s: shape: dimension 1 is no multiple of keys "
+                          "and values of %zu layers", t->parts[0].suffix, t->layers);
     if (!by_matrix(t))
-        return t->seen[0] ? 0 : missing(t, 0, 0, 0, e);
+        return 0;
     count_layers(t);
     if (limit && t->layers > limit)
         return ft_err_set(e, FT_ERR_DATA, "it has a tensor of layer %zu, but the model has %zu "

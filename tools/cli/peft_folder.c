@@ -23,6 +23,8 @@ void cli_import_peft(const char *folder)
     if (!ft_peft_is_bound(p))
         cli_warn("%s does not name its base model by a digest: wherever the adapter is used only "
                  "its shapes can be checked; -m MODEL binds it", folder);
+    if (ft_peft_remark(p))
+        cli_warn("%s: %s", folder, ft_peft_remark(p));
     w = cli_writer(cli_output(), h);
     derive(w, "peft config", ft_peft_config_digest(p));
     derive(w, "peft tensors", ft_peft_file_digest(p));
