@@ -5,8 +5,8 @@
  * to f32, exactly). What a folder says that ft cannot honour is refused, see peft_config.h. PEFT's
  * files name no base by its content. Those that ft wrote do, in the metadata of the safetensors
  * file, together with the digests of tokenizer and chat template; what came from elsewhere is bound
- * by its shapes alone. The name and the revision that PEFT has of the base go along as base_name and
- * revision in the header's `extra`.
+ * by its shapes alone. The name and the revision that PEFT has of the base go along as base_name
+ * and revision in the header's `extra`.
  *
  *     ft_peft_open(&p, "adapter", NULL, e);
  *     ft_peft_header(p, &h, &extra, e);          // then open a writer with h
@@ -42,10 +42,10 @@ int ft_peft_header(const ft_peft *p, ft_header *h, ft_buf *buf, ft_err *e) FT_MU
 /* Writes all tensors as records. Errors: FT_ERR_DATA for a value that is not finite. */
 int ft_peft_copy(const ft_peft *p, ft_writer *w, ft_err *e) FT_MUST_CHECK;
 
-/* Writes an adapter stream, read to its verified end, as a folder, which is made when it is missing;
- * a folder that holds another adapter's configuration is left alone (FT_ERR_CREATE), so that never
- * one adapter's tensors stand beside another's configuration. base_name: what PEFT is to load as
- * the base, or NULL: as the stream says, if it does. *tensors: how many were written.
+/* Writes an adapter stream, read to its verified end, as a folder, which is made when it is
+ * missing; a folder that holds another adapter's configuration is left alone (FT_ERR_CREATE), so
+ * that never one adapter's tensors stand beside another's configuration. base_name: what PEFT is to
+ * load as the base, or NULL: as the stream says, if it does. *tensors: how many were written.
  * Errors: FT_ERR_DATA for methods that PEFT has not, and for damaged adapters; FT_ERR_CREATE,
  * FT_ERR_IO. */
 int ft_peft_export(ft_reader *in, const char *folder, const char *base_name, size_t *tensors,

@@ -55,8 +55,8 @@ static int know(ft_peft_tensors *t, const char *key, uint64_t got, enum ft_peft_
     return 0;
 }
 
-/* What prefix and prompt tuning say of the model in their configuration; widths that it does not say
- * are found in the tensor. */
+/* What prefix and prompt tuning say of the model in their configuration; widths that it does not
+ * say are found in the tensor. */
 static int know_prompt(ft_peft_tensors *t, const ft_model *m, ft_err *e)
 {
     const ft_peft_config *c = t->config;
