@@ -1,6 +1,6 @@
-/* train_peft_test.c: the exchange with PEFT has its own table of tensors, so that it needs no model;
- * here it is held to the adapters themselves: the same names in the same order, the same shapes, the
- * same configuration there and back. And the texts of configurations, as they are read again. */
+/* train_peft_test.c: the exchange with PEFT has its own table of tensors, so that it needs no
+ * model; here it is held to the adapters themselves: the same names in the same order, the same
+ * shapes, the same configuration there and back. And texts of configurations, read again. */
 #include "train_support.h"
 
 #include "train/adapter_stream.h"
