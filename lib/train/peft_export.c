@@ -47,6 +47,7 @@ static int read_header(job *j, ft_mp extra, ft_err *e)
         return ft_err_set(e, FT_ERR_DATA, "layers: missing or not a whole number");
     if (ft_peft_from_adapter(&cfg, extra, &j->config, e) < 0)
         return e->code;
+    j->config.layers = j->layers;
     return ft_peft_tensors_begin(&j->tensors, &j->config, NULL, e);
 }
 
@@ -267,6 +268,7 @@ static int write_folder(job *j, const ft_header *h, const char *folder, ft_err *
     char *file_path = config_path ? ft_peft_path(folder, FT_PEFT_FILE, e) : NULL;
     int rc = file_path ? 0 : FT_ERR_NOMEM;
     if (rc == 0) {
+        j->config.token_dim = ft_peft_token_dim(&j->tensors);
         ft_peft_config_put(&j->config, j->tensors.targets, j->tensors.feedforward, &config);
         rc = ft_buf_check(&config, e);
     }

@@ -299,6 +299,13 @@ int ft_peft_tensors_end(ft_peft_tensors *t, ft_err *e)
     return check_matrices(t, e) < 0 ? e->code : check_rank(t, e);
 }
 
+uint64_t ft_peft_token_dim(const ft_peft_tensors *t)
+{
+    if (t->config->type == FT_PEFT_PREFIX)
+        return t->dims[FT_DIM_PREFIX] / (2 * t->layers);
+    return t->config->type == FT_PEFT_PROMPT ? t->dims[FT_DIM_CHANNELS] : 0;
+}
+
 int ft_peft_tensors_at(const ft_peft_tensors *t, size_t i, char name[FT_PEFT_NAME_BYTES])
 {
     size_t per_layer = (size_t)__builtin_popcount(t->targets) * t->n_parts, nth;
