@@ -55,8 +55,8 @@ int ft_peft_tensors_add(ft_peft_tensors *t, ft_slice name, uint32_t n_dims, cons
 /* Errors: FT_ERR_DATA naming the first tensor that is missing. */
 int ft_peft_tensors_end(ft_peft_tensors *t, ft_err *e) FT_MUST_CHECK;
 
-/* PEFT's token_dim after that: the width of a virtual token, or of its keys in one layer; 0 for other
- * methods. */
+/* PEFT's token_dim after that: the width of a virtual token, or of its keys in one layer; 0 for
+ * other methods. */
 uint64_t ft_peft_token_dim(const ft_peft_tensors *t);
 
 /* The name of tensor i in the order of adapter streams: by layer, then matrix, then part. After
