@@ -1,5 +1,5 @@
 /* ft-cat: shows the records of a stream as JSON lines, or the text behind their tokens. */
-#include "data/json.h"
+#include "base/json.h"
 #include "stream/rows.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/load.h"

@@ -1,5 +1,5 @@
 /* ft-check: verifies streams, adapters and model files, and prints where they came from. */
-#include "data/json.h"
+#include "base/json.h"
 #include "model/gguf.h"
 #include "model/nf4.h"
 #include "tools/cli/cli.h"

@@ -1,6 +1,6 @@
 /* ft-eval: how well a model, alone or with an adapter, predicts the targets of a packed stream; or,
  * with --metrics and without a model, how well predictions match references. */
-#include "data/json.h"
+#include "base/json.h"
 #include "tools/cli/choices.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/evaluate.h"

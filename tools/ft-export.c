@@ -1,26 +1,30 @@
-/* ft-export: turns a stream of examples into JSON, CSV or plain text; what the wanted shape
- * cannot hold is refused. */
+/* ft-export: turns a stream of examples into JSON, CSV or plain text, or an adapter into a folder
+ * that PEFT loads; what the wanted shape cannot hold is refused. */
+#include "base/json.h"
 #include "data/example.h"
 #include "data/formats.h"
-#include "data/json.h"
 #include "tools/cli/each_record.h"
 #include "tools/cli/export_table.h"
+#include "tools/cli/peft_folder.h"
 
 #include <string.h>
 
-static const char *to = "record", *format = "jsonl";
+static const char *to = "record", *format = "jsonl", *base_name;
 static const cli_option options[] = {
     {"to", 0, CLI_CHOICE, &to,
-     "record|messages|sharegpt|alpaca|prompt|query|text|prediction|plain|paragraphs", 0, 0, 0,
-     "the shape to write; record: each as it is"},
+     "record|messages|sharegpt|alpaca|prompt|query|text|prediction|plain|paragraphs|peft", 0, 0, 0,
+     "the shape to write; record: each as it is; peft: an adapter, as FOLDER"},
     {"format", 'f', CLI_CHOICE, &format, "jsonl|array|csv|tsv", 0, 0, 0,
      "JSON lines, one JSON list, or a table with a header"},
+    {"base-name", 0, CLI_TEXT, &base_name, "NAME", 0, 0, 0,
+     "--to peft: what PEFT is to load as the base model"},
     {0}};
 static const cli_tool tool = {
-    "ft-export", "turn a stream of examples into JSON, CSV or plain text", "[options] [FILE]",
+    "ft-export", "turn a stream of examples into JSON, CSV or plain text",
+    "[options] [FILE] | --to peft [options] FOLDER [FILE]",
     "ft-export train.ft > train.jsonl\n"
     "ft-dedup -i all.ft | ft-export --to prompt -f csv -o all.csv",
-    "ft-import(1), ft-cat(1)", CLI_IN | CLI_OUT | CLI_THREADS, 1, options};
+    "ft-import(1), ft-cat(1)", CLI_IN | CLI_OUT | CLI_THREADS, 2, options};
 
 struct job {
     ft_reader *in;
@@ -161,10 +165,39 @@ static void say_columns(const cli_table *t)
     ft_buf_free(&names);
 }
 
+/* The arguments: FOLDER, where one is asked for and -o did not give it, and FILE. */
+static const char *input_of(const char **folder)
+{
+    size_t next = 0;
+    if (folder) {
+        *folder = cli_given("output") ? cli_output() : cli_arg_count() ? cli_arg(next++) : "-";
+        if (strcmp(*folder, "-") == 0)
+            cli_usage_error("--to peft writes a folder, which must be named");
+    }
+    if (next < cli_arg_count() && cli_given("input"))
+        cli_usage_error("give the input once: -i %s or %s", cli_input(), cli_arg(next));
+    if (next + 1 < cli_arg_count())
+        cli_usage_error("unexpected argument '%s'", cli_arg(next + 1));
+    return next < cli_arg_count() ? cli_arg(next) : cli_input();
+}
+
+static int export_peft(void)
+{
+    const char *folder, *input = input_of(&folder);
+    if (cli_given("format"))
+        cli_usage_error("--to peft writes files of its own: it has no format");
+    cli_export_peft(input, folder, base_name);
+    return cli_end();
+}
+
 int main(int argc, char **argv)
 {
     struct job j = {0};
     cli_begin(&tool, argc, argv);
+    if (strcmp(to, "peft") == 0)
+        return export_peft();
+    if (base_name)
+        cli_usage_error("--base-name is for --to peft");
     j.list = strcmp(format, "array") == 0;
     j.is_table = strcmp(format, "csv") == 0 || strcmp(format, "tsv") == 0;
     j.table.separator = *format == 't' ? '\t' : ',';
@@ -174,7 +207,7 @@ int main(int argc, char **argv)
         cli_usage_error("--to %s writes text: it has no format", to);
     if (strcmp(to, "record") != 0)
         (void)ft_format_by_name(to, &j.shape);
-    j.in = cli_reader(cli_input(), FT_KIND_TEXT);
+    j.in = cli_reader(input_of(NULL), FT_KIND_TEXT);
     cli_check(ft_out_open(&j.out, cli_output(), cli_err()));
     cli_each_record(j.in, &(cli_steps){begin_table, put_item, write_item, NULL}, &j);
     if (j.list)

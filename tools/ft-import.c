@@ -1,11 +1,17 @@
-/* ft-import: turns JSON, CSV or plain text into a stream of examples, losing nothing silently. */
+/* ft-import: turns JSON, CSV or plain text into a stream of examples, losing nothing silently; or
+ * an adapter that PEFT saved into a stream of kind adapter. */
 #include "tools/cli/import_work.h"
+#include "tools/cli/peft_folder.h"
 
 #include <string.h>
 
-static const char *shape = "auto", *format = "json", *columns, *json_columns, *delimiter;
+static const char *from = "examples", *shape = "auto", *format = "json", *columns, *json_columns;
+static const char *delimiter;
 static int repair;
 static const cli_option options[] = {
+    /* No part of the history: the kind of the stream tells. */
+    {"from", 0, CLI_CHOICE, &from, "examples|peft", 0, 0, 0,
+     "what is read; peft: FILE is a folder with an adapter as PEFT saves it"},
     {"shape", 's', CLI_CHOICE, &shape,
      "auto|messages|sharegpt|alpaca|prompt|query|text|prediction|plain|paragraphs", 0, 0,
      CLI_PAYLOAD, "what an example holds; auto: as its fields tell"},
@@ -24,7 +30,7 @@ static const cli_tool tool = {
     "ft-import", "turn JSON, CSV or plain text into a stream of examples", "[options] [FILE]",
     "ft-import < chat.jsonl.gz | ft-dedup | ft-split --to train.ft,test.ft --ratio 90,10\n"
     "ft-import -f csv -c prompt=question,completion=answer faq.csv -o faq.ft",
-    "ft-export(1), ft-cat(1)", CLI_FILTER, 1, options};
+    "ft-export(1), ft-cat(1)", CLI_FILTER | CLI_MODEL, 1, options};
 
 /* Returns: the separator's byte, or -1 when it is to be guessed. */
 static int separator(void)
@@ -50,6 +56,17 @@ static void check_options(const cli_import_job *j)
         cli_usage_error("--shape %s reads text, which has no fields", shape);
 }
 
+/* An adapter has no shape, format or columns. */
+static void import_peft(void)
+{
+    for (const cli_option *o = options + 1; o->name; o++)
+        if (cli_given(o->name))
+            cli_usage_error("--%s is for examples, not for --from peft", o->name);
+    if (strcmp(cli_input(), "-") == 0)
+        cli_usage_error("--from peft reads a folder, which must be named");
+    cli_import_peft(cli_input());
+}
+
 int main(int argc, char **argv)
 {
     cli_import_job j = {.kind = CLI_IMPORT_JSON};
@@ -57,6 +74,12 @@ int main(int argc, char **argv)
     ft_digest digest;
     ft_in *in = NULL;
     cli_begin(&tool, argc, argv);
+    if (strcmp(from, "peft") == 0) {
+        import_peft();
+        return cli_end();
+    }
+    if (cli_given("model"))
+        cli_usage_error("--model is for --from peft");
     if (!ft_format_by_name(shape, &j.format))
         j.kind = strcmp(shape, "plain") == 0 ? CLI_IMPORT_LINES : CLI_IMPORT_PARAGRAPHS;
     else if (strcmp(format, "json") != 0)

@@ -1,7 +1,7 @@
 /* ft-stats: what is in a data set, how varied it is, and what of an evaluation set it covers; as
  * text, as JSON, and as a page with pictures. */
 #include "base/io.h"
-#include "data/json.h"
+#include "base/json.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/load.h"
 #include "tools/cli/stats_report.h"

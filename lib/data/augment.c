@@ -1,8 +1,8 @@
 #include "data/augment.h"
 
+#include "base/json.h"
 #include "data/augment_internal.h"
 #include "data/example.h"
-#include "data/json.h"
 #include "data/set_field.h"
 
 #include <string.h>

@@ -1,9 +1,9 @@
 #define _GNU_SOURCE    /* memmem */
 #include "data/augment_lists.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/mp.h"
-#include "data/json.h"
 #include "data/lines.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
+#include "base/utf8.h"
 #include "data/augment_internal.h"
-#include "data/utf8.h"
 
 #include <string.h>
 #include <utf8proc.h>

@@ -1,7 +1,7 @@
 #include "data/formats_internal.h"
 
+#include "base/utf8.h"
 #include "data/example.h"
-#include "data/utf8.h"
 
 #include <math.h>
 

@@ -1,8 +1,8 @@
 #include "data/lines.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "data/texts.h"
-#include "data/utf8.h"
 
 #include <string.h>
 

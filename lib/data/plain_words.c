@@ -1,7 +1,7 @@
 #include "data/plain_words.h"
 
 #include "base/hash.h"
-#include "data/utf8.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 

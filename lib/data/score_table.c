@@ -1,8 +1,8 @@
 #include "data/score_table.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "data/digest_set.h"
-#include "data/json.h"
 #include "data/lines.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Makes tests/bad/json.txt: JSON texts that must be read and what they are in msgpack, and texts
-that must be refused. Judged by Python 3.11's json with ft's rules on top (lib/data/json.h) and
+that must be refused. Judged by Python 3.11's json with ft's rules on top (lib/base/json.h) and
 python3-msgpack 1.0.3, without ft; a text under the wrong heading stops the script.
 usage: make_json.py >json.txt
 

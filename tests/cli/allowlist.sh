@@ -32,7 +32,8 @@ while read -r line; do
     make_reference "$@" </dev/null || continue
     fresh_out
     run_case "strace -f -o trace -e trace=%process,%network,ptrace,openat" "$@" </dev/null
-    given='(raw|scores|scores2|reviewed)\.jsonl|ask\.txt|toy\.gguf|[a-z]*\.ft|out|out/.*|\.'
+    given='(raw|scores|scores2|reviewed)\.jsonl|lora/adapter_[a-z]*\.[a-z]*|ask\.txt|toy\.gguf'
+    given="$given|[a-z]*\.ft|out|out/.*|\."
     strangers trace "^($given|/usr/share/libexttextcat/.*|$TMPDIR)\$" >found
     if [ -s found ]; then
         not_ok "$1 does more than its arguments say"

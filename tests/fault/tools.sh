@@ -12,7 +12,9 @@ import-file   | /dev/null  | ft-import -i raw.jsonl -o out/text.ft
 import-gzip   | raw.gz     | ft-import
 import-zstd   | raw.zst    | ft-import --threads 2
 import-csv    | raw.csv    | ft-import -f csv --json-columns n,messages
+import-peft   | /dev/null  | ft-import --from peft -m toy.gguf lora
 export        | text.ft    | ft-export
+export-peft   | adapter.ft | ft-export --to peft out
 export-csv    | text.ft    | ft-export -f csv -o out/text.csv
 export-array  | text.ft    | ft-export -f array
 dedup         | text.ft    | ft-dedup
@@ -92,6 +94,7 @@ make_inputs() {
     done >raw.jsonl
     echo 'please {prompt}' >ask.txt
     cp "$TOY" toy.gguf
+    cp -R "$FT_ROOT/tests/golden/peft/lora" lora
     gzip <raw.jsonl >raw.gz
     zstd -q <raw.jsonl >raw.zst
     printf '%s\n' n,messages '1,"[{""role"":""user"",""content"":""a,\n""}]"' >raw.csv

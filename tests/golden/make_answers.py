@@ -5,7 +5,6 @@
 Made with torch 2.15.0, transformers 5.23.0, gguf 0.19.0 and tokenizers. The weights are those of the
 file, dequantised. Lines, as in generate.txt:
     answer N_PROMPT N_ANSWER prompt-ids... answer-ids... gaps...
-The file holds the first 31 of the fifty that this makes.
 Answers are greedy and go on behind the end of a turn; a gap is the distance of the two best logits.
 """
 import sys

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "data/json.h"
+#include "base/json.h"
 #include "model/gguf.h"
 #include "text/chat.h"
 

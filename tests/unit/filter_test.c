@@ -7,11 +7,11 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/json.h"
 #include "base/rng.h"
 #include "data/filter_chat.h"
 #include "data/filter_custom.h"
 #include "data/filter_repeat.h"
-#include "data/json.h"
 #include "data/pii.h"
 
 enum { WORDS = 60 };

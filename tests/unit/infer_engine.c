@@ -8,7 +8,7 @@
 #include "nn/transformer.h"
 #include "nn/virtual_tokens.h"
 
-enum { TOKENS = 150, TOY_V = 512, ANSWERS = 31 };
+enum { TOKENS = 150, TOY_V = 512, ANSWERS = 50 };
 
 static void fill_ids(uint32_t *ids, size_t n, uint32_t V)
 {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "data/json.h"
+#include "base/json.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 #include "tools/cli/choices.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "data/example.h"
-#include "data/json.h"
 #include "eval/bootstrap.h"
 #include "eval/classify.h"
 #include "tools/cli/cli.h"

@@ -1,7 +1,7 @@
 /* compare_html.c: the report of ft-compare as a page with pictures: differences with their
  * intervals, how many examples got better and worse, and by how much. */
+#include "base/json.h"
 #include "base/mem.h"
-#include "data/json.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/compare_systems.h"
 #include "tools/cli/svg.h"

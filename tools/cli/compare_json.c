@@ -1,6 +1,6 @@
 /* compare_json.c: the report of ft-compare as one JSON object. What is not known is null. */
 #include "base/buf.h"
-#include "data/json.h"
+#include "base/json.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/compare_systems.h"
 

@@ -2,8 +2,8 @@
 #include "tools/cli/compare_systems.h"
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
-#include "data/json.h"
 #include "tools/cli/cli.h"
 
 #include <math.h>

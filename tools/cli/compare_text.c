@@ -1,7 +1,7 @@
 /* compare_text.c: the report of ft-compare for people: a table, verdicts, and what they rest on. */
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
-#include "data/json.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/compare_systems.h"
 

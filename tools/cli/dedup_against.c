@@ -1,9 +1,9 @@
 /* dedup_against.c: examples in which evaluation items stand. What is boilerplate is known only when
  * all examples were seen, so from the first hit on they are held back; the hits are few, and those
  * examples are looked at once more, then with the boilerplate left out. */
+#include "base/json.h"
 #include "base/mem.h"
 #include "data/held.h"
-#include "data/json.h"
 #include "data/leak_keys.h"
 #include "tools/cli/dedup.h"
 #include "tools/cli/each_record.h"

@@ -3,8 +3,8 @@
  * over the spool writes what stays. */
 #include "tools/cli/dedup_near.h"
 
+#include "base/json.h"
 #include "base/mem.h"
-#include "data/json.h"
 #include "data/near_clusters.h"
 #include "data/near_links.h"
 #include "tools/cli/each_record.h"

@@ -1,9 +1,9 @@
 /* dedup_substring.c: passages that stood in examples before. The examples wait on disk; their texts
  * are searched in memory when they fit there (data/repeats.h), else from the disk
  * (data/recurring.h), with the same result. */
+#include "base/json.h"
 #include "base/mem.h"
 #include "data/held.h"
-#include "data/json.h"
 #include "data/passages.h"
 #include "data/pieces.h"
 #include "data/recurring.h"

@@ -1,6 +1,6 @@
 #include "tools/cli/evaluate.h"
 
-#include "data/json.h"
+#include "base/json.h"
 #include "nn/transformer.h"
 #include "stream/rows.h"
 #include "tools/cli/cli.h"

@@ -1,7 +1,7 @@
 #include "tools/cli/export_table.h"
 
+#include "base/json.h"
 #include "data/csv.h"
-#include "data/json.h"
 
 #include <string.h>
 

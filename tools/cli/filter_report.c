@@ -1,8 +1,8 @@
 #include "tools/cli/filter_report.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "data/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "tools/cli/generate_text.h"
 
 #include "base/mem.h"
-#include "data/utf8.h"
+#include "base/utf8.h"
 #include "tools/cli/cli.h"
 
 #include <string.h>

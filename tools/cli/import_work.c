@@ -1,8 +1,8 @@
 #include "tools/cli/import_work.h"
 
+#include "base/json.h"
 #include "base/mem.h"
-#include "data/json.h"
-#include "data/utf8.h"
+#include "base/utf8.h"
 
 #include <string.h>
 

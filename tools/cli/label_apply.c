@@ -1,8 +1,8 @@
 #include "tools/cli/label_apply.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "data/example.h"
-#include "data/json.h"
 #include "data/lines.h"
 #include "stream/stream.h"
 #include "tools/cli/cli.h"

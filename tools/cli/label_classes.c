@@ -1,7 +1,7 @@
 #include "tools/cli/label_classes.h"
 
+#include "base/json.h"
 #include "base/mem.h"
-#include "data/json.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 #include "tools/cli/label_conflicts.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "data/digest_set.h"
 #include "data/example.h"
-#include "data/json.h"
 #include "data/plain_words.h"
 #include "text/normal.h"
 #include "tools/cli/cli.h"

@@ -1,9 +1,9 @@
 #include "tools/cli/label_scores.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "data/digest_set.h"
 #include "data/example.h"
-#include "data/json.h"
 #include "data/lines.h"
 #include "tools/cli/cli.h"
 

@@ -1,7 +1,7 @@
 #include "tools/cli/label_suggest.h"
 
+#include "base/json.h"
 #include "base/mem.h"
-#include "data/json.h"
 #include "tools/cli/cli.h"
 
 #include <stdlib.h>

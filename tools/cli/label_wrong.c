@@ -1,11 +1,11 @@
 #include "tools/cli/label_wrong.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "data/classifier.h"
-#include "data/tie_keys.h"
-#include "data/json.h"
 #include "data/neighbours.h"
 #include "data/ngrams.h"
+#include "data/tie_keys.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/label_classes.h"
 

@@ -1,6 +1,6 @@
 #include "tools/cli/leak.h"
 
-#include "data/json.h"
+#include "base/json.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/model_history.h"
 

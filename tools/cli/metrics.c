@@ -2,9 +2,9 @@
  * numbered and units filled in the order of the stream, so the result depends on no thread. */
 #include "tools/cli/metrics.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "data/example.h"
-#include "data/json.h"
 #include "eval/bootstrap.h"
 #include "eval/classify.h"
 #include "eval/exact_grams.h"

@@ -1,7 +1,7 @@
 #include "tools/cli/metrics_by.h"
 
 #include "base/mem.h"
-#include "data/json.h"
+#include "base/json.h"
 #include "eval/classify.h"
 #include "eval/exact_grams.h"
 #include "tools/cli/cli.h"

@@ -1,6 +1,6 @@
 /* metrics_report.c: what ft-eval --metrics prints: scores and intervals, how they were made
  * (signatures), and warnings where a score means less than it seems to. */
-#include "data/json.h"
+#include "base/json.h"
 #include "tools/cli/metrics.h"
 #include "tools/cli/signatures.h"
 

@@ -1,6 +1,6 @@
 #include "tools/cli/provenance.h"
 
-#include "data/json.h"
+#include "base/json.h"
 
 static void put_hex(ft_buf *b, ft_mp digest)
 {

@@ -1,8 +1,8 @@
 #include "tools/cli/references.h"
 
 #include "base/io.h"
+#include "base/json.h"
 #include "base/mem.h"
-#include "data/json.h"
 
 #include <string.h>
 

@@ -2,8 +2,8 @@
 #define _GNU_SOURCE
 #include "tools/cli/cli_internal.h"
 
+#include "base/json.h"
 #include "base/mem.h"
-#include "data/json.h"
 
 #include <math.h>
 #include <stdarg.h>

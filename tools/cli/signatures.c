@@ -1,7 +1,7 @@
 #include "tools/cli/signatures.h"
 
 #include "base/hash.h"
-#include "data/json.h"
+#include "base/json.h"
 #include "tools/cli/cli.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "tools/cli/split_notes.h"
 
+#include "base/json.h"
 #include "data/example.h"
-#include "data/json.h"
 #include "tools/cli/cli.h"
 
 void cli_split_notes_begin(cli_split_notes *s, cli_split_rows *r)

@@ -1,9 +1,9 @@
 #include "tools/cli/stats_read.h"
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "data/json.h"
 #include "tools/cli/load.h"
 #include "tools/cli/stats_digest.h"
 

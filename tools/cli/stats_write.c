@@ -1,8 +1,8 @@
 /* stats_write.c: a report as text, JSON or a page (stats_doc.h). */
-#include "data/json.h"
+#include "base/json.h"
+#include "text/words.h"
 #include "tools/cli/stats_internal.h"
 #include "tools/cli/svg.h"
-#include "text/words.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* svg_text.c: what may stand in a page: escaped text, numbers, the page's frame. */
 #include "tools/cli/svg.h"
 
-#include "data/utf8.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "tools/cli/train_log.h"
 
-#include "data/json.h"
+#include "base/json.h"
 #include "tools/cli/cli.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* json.c: printing; parsing is in json_parse.c. */
-#include "data/json.h"
+#include "base/json.h"
 
-#include "data/utf8.h"
+#include "base/utf8.h"
 
 #include <float.h>
 #include <math.h>

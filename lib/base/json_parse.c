@@ -1,10 +1,10 @@
 /* json_parse.c: JSON text to msgpack in one pass, without a tree between. A container's head is one
  * byte until its end is seen; heads of more than 15 elements then grow, which moves what lies
  * behind them, at most once for each level of nesting. */
-#include "data/json.h"
+#include "base/json.h"
 
 #include "base/mem.h"
-#include "data/utf8.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdlib.h>
