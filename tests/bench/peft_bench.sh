@@ -33,5 +33,13 @@ licence_text 4000 | ft-import -q --shape plain | ft-tokenize -q -m "$TOY" --raw 
     ft-pack -q --no-pack -l 120 --long split -o toy.rows
 rows_of 120 3000 >real.rows
 compare toy-lora "$TOY" toy toy.rows --lora-rank 4 --lr 1e-2 --batch 2
+compare toy-rslora "$TOY" toy toy.rows --lora-rank 4 --lora-rslora --lr 1e-2 --batch 2
+compare toy-dora "$TOY" toy toy.rows --lora-rank 4 --lora-dora --lr 1e-2 --batch 2
+compare toy-ia3 "$TOY" toy toy.rows --method ia3 --lr 5e-2 --batch 2
+compare toy-prefix "$TOY" toy toy.rows --method prefix --prefix-tokens 5 --lr 5e-2 --batch 2
+compare toy-prompt "$TOY" toy toy.rows --method prompt --prompt-tokens 5 --lr 5e-2 --batch 2
 compare real-lora "$MODEL" "$MODEL" real.rows --lora-rank 8 --lr 1e-3 --batch 2
+compare real-dora "$MODEL" "$MODEL" real.rows --lora-rank 8 --lora-dora --lr 1e-3 --batch 2
+compare real-prefix "$MODEL" "$MODEL" real.rows --method prefix --prefix-tokens 8 --lr 1e-2 \
+    --batch 2
 exit $failed

@@ -55,6 +55,11 @@ exchange() { # NAME: in, its loss, out, and in again
     rm -r out-bound
 }
 exchange lora
+exchange rslora
+exchange dora
+exchange ia3
+exchange prefix
+exchange prompt
 
 # f32 tensors keep their bytes, in the order of the format's authors.
 tensors_of() { # FOLDER: everything behind the metadata
@@ -97,10 +102,23 @@ check "and nothing is made" test ! -e new
 head -c 900 lora.ft >cut.ft
 check_status 65 "an adapter that is cut off" ft-export --to peft new cut.ft
 check "makes nothing either" test ! -e new
-ft-train -q -m "$TOY" --lora-rank 2 --lora-targets q,k --epochs 1 rows.ft >trained.ft
-ft-export -q --to peft trained trained.ft
-check_status 0 "what ft trained comes back bound" ft-import --from peft trained -o again.ft
-check "with its loss" test "$(loss_of rows.ft -a trained.ft)" = "$(loss_of rows.ft -a again.ft)"
+trains() { # NAME OPTION...: an adapter of ft goes out and comes back
+    name=$1
+    shift
+    ft-train -q -m "$TOY" --epochs 1 "$@" rows.ft 2>/dev/null >trained.ft
+    rm -rf trained
+    ft-export -q --to peft trained trained.ft
+    check_status 0 "$name: what ft trained comes back bound" \
+        ft-import --from peft trained -o again.ft
+    check "$name: with its loss" \
+        test "$(loss_of rows.ft -a trained.ft)" = "$(loss_of rows.ft -a again.ft)"
+}
+trains rslora --lora-rank 4 --lora-rslora
+trains dora --lora-rank 4 --lora-dora
+trains ia3 --method ia3
+trains prefix --method prefix --prefix-tokens 3
+trains prompt --method prompt --prompt-tokens 3
+trains lora --lora-rank 2 --lora-targets q,k
 check_status 65 "and belongs to no other model" \
     ft-import --from peft -m "$golden/toy256.gguf" trained -o /dev/null
 check "which it names" grep -q 'another base model' stderr

@@ -200,7 +200,60 @@ def uneven():
     case(65, "alike", "v in layer 0 only", config, tensors)
 
 
+def other_methods():
+    a = "base_model.model.model.layers.1.mlp.up_proj.lora_magnitude_vector"
+    key("dora", 0, "", "lora_dropout", 0.05)
+    key("dora", 65, "no tensor of this method", "use_dora", False)
+    for what, change in [("missing", lambda t: t.pop(a)),
+                         ("shape", lambda t: t[a].__setitem__(1, [64, 1])),
+                         ("shape", lambda t: t[a].__setitem__(1, [1, 64]))]:
+        config, tensors = read("dora")
+        change(tensors)
+        case(65, a, "dora: magnitude: " + what, config, tensors)
+    key("lora", 65, "lora_magnitude_vector: missing", "use_dora", True)
+    for name, value in [("feedforward_modules", DROP), ("feedforward_modules", "down_proj"),
+                        ("feedforward_modules", []), ("feedforward_modules", ["v_proj"]),
+                        ("target_modules", ["k_proj", "v_proj"]), ("target_modules", None),
+                        ("fan_in_fan_out", True), ("modules_to_save", ["lm_head"]),
+                        ("exclude_modules", ["x"])]:
+        key("ia3", 65, "shape" if value in ([], ["v_proj"]) else
+            name if value != ["k_proj", "v_proj"] else "target_modules does not name", name, value)
+    key("ia3", 0, "", "init_ia3_weights", False)
+    key("ia3", 0, "", "feedforward_modules", ["mlp.down_proj", "q_proj"])
+    config, tensors = read("ia3")
+    config["feedforward_modules"] = ["v_proj", "down_proj"]
+    for k, v in tensors.items():
+        if "v_proj" in k:
+            v[1], v[2] = [1, 32], bytes(128)
+    case(65, "feedforward_modules", "ia3: inputs of v", config, tensors)
+    for base in ("prefix", "prompt"):
+        for name, value in [("num_virtual_tokens", 0), ("num_virtual_tokens", None),
+                            ("num_virtual_tokens", 2 ** 20), ("token_dim", "16"),
+                            ("num_transformer_submodules", 2), ("modules_to_save", ["lm_head"]),
+                            ("num_layers", 0), ("num_layers", DROP), ("task_type", "SEQ_2_SEQ_LM")]:
+            key(base, 65, "shape" if value == 2 ** 20 else name, name, value)
+        key(base, 65, "shape", "num_virtual_tokens", 3)
+        key(base, 65, "shape", "token_dim", 8)
+        key(base, 0, "", "num_transformer_submodules", None)
+        key(base, 0, "", "token_dim", DROP)
+        key(base, 0, "", "num_attention_heads", None)
+        config, tensors = read(base)
+        tensors["prompt_embeddings"][1].reverse()
+        case(65, "shape", base + ": turned", config, tensors)
+        tensors["prompt_embeddings"][1].reverse()
+        tensors["more"] = tensors["prompt_embeddings"]
+        case(65, "more", base + ": another tensor", config, tensors)
+        case(65, "prompt_embeddings: missing", base + ": none", config, {})
+    key("prefix", 65, "shape", "num_layers", 3)
+    key("prefix", 65, "num_attention_heads", "num_attention_heads", 3)
+    key("prefix", 0, "", "prefix_projection", True)
+    key("prefix", 0, "", "encoder_hidden_size", 999)
+    key("prompt", 0, "", "prompt_tuning_init", "TEXT")
+    key("prompt", 0, "", "prompt_tuning_init_text", "Answer:")
+
+
 lora_keys()
 files()
 tensors_of_lora()
 uneven()
+other_methods()

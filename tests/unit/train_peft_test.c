@@ -12,6 +12,13 @@ static const ft_adapter_config configs[] = {
     {.method = FT_METHOD_LORA, .rank = 3, .alpha = 7.5f, .dropout = 0.1f,
      .targets = (1u << FT_TARGETS) - 1},
     {.method = FT_METHOD_LORA, .rank = 16, .alpha = 1e-3f, .targets = 1u << FT_K | 1u << FT_DOWN},
+    {.method = FT_METHOD_LORA, .rank = 2, .alpha = 1, .targets = 1u << FT_V, .rslora = 1},
+    {.method = FT_METHOD_LORA, .rank = 5, .alpha = 10, .targets = (1u << FT_TARGETS) - 1,
+     .dora = 1},
+    {.method = FT_METHOD_IA3, .targets = 1u << FT_K | 1u << FT_V | 1u << FT_DOWN},
+    {.method = FT_METHOD_IA3, .targets = 1u << FT_Q},
+    {.method = FT_METHOD_PREFIX, .virtual_tokens = 6},
+    {.method = FT_METHOD_PROMPT, .virtual_tokens = 1},
 };
 enum { CONFIGS = sizeof configs / sizeof *configs };
 
@@ -20,6 +27,9 @@ static void same_config(const ft_adapter_config *a, const ft_adapter_config *b)
     assert_int_equal(a->method, b->method);
     assert_int_equal(a->rank, b->rank);
     assert_int_equal(a->targets, b->targets);
+    assert_int_equal(a->rslora, b->rslora);
+    assert_int_equal(a->dora, b->dora);
+    assert_int_equal(a->virtual_tokens, b->virtual_tokens);
     assert_true(fabsf(a->alpha - b->alpha) <= 0 && fabsf(a->dropout - b->dropout) <= 0);
 }
 
@@ -58,19 +68,21 @@ static void check_config(const ft_model *m, const ft_adapter_config *cfg)
     OK(ft_adapter_new(&a, m, cfg, 1, &e));
     OK(ft_adapter_header(a, m, &h, &extra, &e));
     OK(ft_peft_from_adapter(cfg, h.extra, &c, &e));
+    c.layers = m->L;
     for (int with_model = 0; with_model < 2; with_model++) {
         OK(ft_peft_tensors_begin(&t, &c, with_model ? m : NULL, &e));
         for (size_t i = a->n_slots; i-- > 0;) {
             const ft_slot *s = &a->slots[i];
+            uint32_t dims = s->vector ? 1 : 2;
             uint64_t shape[] = {s->rows, s->cols}, wrong[] = {s->rows + 1, s->cols + 1};
             ft_slice name = {(const uint8_t *)ours, 0};
             ft_slot_name(a, s, ours);
             name.n = strlen(ours);
             assert_int_equal(ft_peft_tensors_add(&t, name, 3, shape, &e), FT_ERR_DATA);
             if (with_model)
-                assert_int_equal(ft_peft_tensors_add(&t, name, 2, wrong, &e), FT_ERR_DATA);
-            OK(ft_peft_tensors_add(&t, name, 2, shape, &e));
-            assert_int_equal(ft_peft_tensors_add(&t, name, 2, shape, &e), FT_ERR_DATA);
+                assert_int_equal(ft_peft_tensors_add(&t, name, dims, wrong, &e), FT_ERR_DATA);
+            OK(ft_peft_tensors_add(&t, name, dims, shape, &e));
+            assert_int_equal(ft_peft_tensors_add(&t, name, dims, shape, &e), FT_ERR_DATA);
             if (i)
                 assert_int_equal(ft_peft_tensors_end(&t, &e), FT_ERR_DATA);
         }
