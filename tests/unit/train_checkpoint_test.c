@@ -113,7 +113,7 @@ static int save(const char *path, const ft_run *run, const fixture *f, ft_err *w
     ft_header h = {0};
     ft_writer_options o = {0};
     ft_counts counts = {0};
-    ft_digest log = {{9}};
+    ft_log_digests log = {{{9}}, {{8}}};
     ft_buf extra = {0};
     ft_out *out = NULL;
     ft_writer *w = NULL;
@@ -132,9 +132,10 @@ static void load(const char *path, fixture *f)
 {
     ft_err e = {0};
     ft_train_state s = ft_trainer_state(f->t);
-    ft_digest log;
+    ft_log_digests log;
     OK(ft_checkpoint_read(path, NULL, &s, &log, &e));
-    assert_int_equal(log.b[0], 9);
+    assert_int_equal(log.steps.b[0], 9);
+    assert_int_equal(log.examples.b[0], 8);
     OK(ft_trainer_restore(f->t, &s, &e));
 }
 
@@ -349,7 +350,7 @@ static void states_that_cannot_be_are_refused(void **state)
     fixture f = begin(&cfg, 1, 1), no_val = begin(&cfg, 1, 0), wide = begin(&cfg, 2, 1);
     scratch_file file = scratch_new();
     ft_train_state s, good;
-    ft_digest log;
+    ft_log_digests log;
     (void)state;
     go(&f, 4);
     good = ft_trainer_state(f.t);
