@@ -109,7 +109,8 @@ int ft_trainer_restore(ft_trainer *t, const ft_train_state *s, ft_err *e) FT_MUS
 
 /* Returns: the parameters with the lowest validation loss so far, of the earlier step when equal;
  * without validation the present ones. With cfg.max_forget only those of evaluations within it
- * count; without validation the last of them, at first those that training began with. Valid until the trainer or the lora is freed. */
+ * count; without validation the last of them, at first those that training began with. Valid until
+ * the trainer or the lora is freed. */
 const float *ft_trainer_params(const ft_trainer *t);
 uint64_t ft_trainer_best_step(const ft_trainer *t);
 double ft_trainer_best_loss(const ft_trainer *t);  /* of validation; infinity before the first */

@@ -81,7 +81,8 @@ import json, sys
 mine, want = ({json.dumps(x["id"]): x for x in map(json.loads, open(f))} for f in sys.argv[1:])
 assert mine.keys() == want.keys() and len(want) == 24
 for i, x in want.items():
-    assert mine[i]["targets"] == x["targets"] and abs(mine[i]["loss"] - x["loss"]) <= 2e-6 * x["loss"]
+    assert mine[i]["targets"] == x["targets"]
+    assert abs(mine[i]["loss"] - x["loss"]) <= 2e-6 * x["loss"]
 END
 check_status 0 "ft-label reads the losses of an epoch" \
     sh -c 'grep "\"epoch\":1," gap.ex >one.ex &&
@@ -177,7 +178,8 @@ for way in '--kl 0.5' '--neftune 5' '--kl 0.5 --neftune 5 --lora-dropout 0.1'; d
 done
 train --no-share --log free.log -o free.ft
 for weight in 0.01 10; do train --kl $weight --log kl$weight.log -o x.ft; done
-check "the more it weighs, the nearer the base" /usr/bin/python3 - kl0.01.log kl10.log free.log <<'END'
+check "the more it weighs, the nearer the base" \
+    /usr/bin/python3 - kl0.01.log kl10.log free.log <<'END'
 import json, sys
 low, high, free = ([json.loads(x) for x in open(f)] for f in sys.argv[1:])
 assert list(low[0]) == ["step", "loss", "kl", "lr", "grad_norm", "tokens", "tokens_per_s"]

@@ -389,8 +389,8 @@ static void an_older_format_is_whole_but_refused(void **state)
     OK(ft_checkpoint_write(&s, w, &e));
     OK(ft_writer_finish(&w, &counts, &e));
     OK(ft_checkpoint_verify(file.path, NULL, &extra, &e));
-    refused((ft_mp){extra.p, extra.n}, &run, "a checkpoint of format 1, and this version of ft goes "
-            "on from format 2");
+    refused((ft_mp){extra.p, extra.n}, &run, "a checkpoint of format 1, and this version of ft "
+            "goes on from format 2");
     end(&f);
     ft_buf_free(&options);
     ft_buf_free(&old);

@@ -1,6 +1,6 @@
 /* train_practice_test.c: what stands around training: the divergence from the base against
- * autograd (tests/golden/make_kl.py), noise on embeddings, forgetting, and what evaluations are taken
- * to mean. */
+ * autograd (tests/golden/make_kl.py), noise on embeddings, forgetting, and what evaluations are
+ * taken to mean. */
 #include "train_support.h"
 
 #include "nn/nn_internal.h"
