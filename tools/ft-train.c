@@ -36,12 +36,13 @@ typedef struct run {
     ft_model *model;
     ft_tokenizer *tok;
     ft_adapter *adapter;
-    ft_reader *in, *val_in, *init;     /* init: of the adapter to begin with, or NULL */
-    ft_dataset *train, *val;
+    ft_reader *in, *val_in, *forget_in;
+    ft_reader *init;           /* of the adapter to begin with, or NULL */
+    ft_dataset *train, *val, *forget;
     ft_header header;
     ft_buf extra;              /* what header points into */
     ft_trainer *trainer;
-    cli_train_log log;
+    cli_train_logs logs;
     char numerics[128];
 } run;
 
@@ -56,6 +57,36 @@ static void print_plan(const run *r, const ft_train_plan *p)
 
 /* ---- training ---- */
 
+static void note_forgotten(const ft_train_state *s, const ft_train_plan *plan)
+{
+    cli_note("stopped after step %llu of %llu: the loss on general text has risen by %.4f, and "
+             "--max-forget allows %g", (unsigned long long)s->step,
+             (unsigned long long)plan->steps, ft_evaluations_rise(&s->seen), o->cfg.max_forget);
+    if (s->best_step == 0)
+        cli_warn("no evaluation was within --max-forget: the adapter is the untrained one; a lower "
+                 "--lr or --val-every with fewer steps may help");
+    cli_result_count("stopped_forgetting", s->step);
+}
+
+/* What an evaluation found, in words. */
+static void note_evaluation(const ft_train_report *p, const ft_train_plan *plan)
+{
+    ft_buf b = {0};
+    if (p->validated)
+        ft_buf_add_fmt(&b, ", validation loss %.4f (gap %.4f)", p->val_loss,
+                       p->val_loss - p->train_loss);
+    if (p->forgets)
+        ft_buf_add_fmt(&b, ", loss on general text %.4f (%+.4f)", p->forget_loss, p->forget_rise);
+    cli_check(ft_buf_check(&b, cli_err()));
+    cli_note("step %llu of %llu: training loss %.4f%.*s", (unsigned long long)p->step,
+             (unsigned long long)plan->steps, p->train_loss, (int)b.n, (const char *)b.p);
+    ft_buf_free(&b);
+    if (p->overfitting)
+        cli_warn("overfitting: the validation loss has risen while the training loss fell, for %d "
+                 "evaluations in a row; from here on the examples are learned by heart",
+                 FT_OVERFITTING);
+}
+
 static void results(const run *r, const ft_train_plan *plan, double tokens, double seconds)
 {
     ft_train_state s = ft_trainer_state(r->trainer);
@@ -65,6 +96,8 @@ static void results(const run *r, const ft_train_plan *plan, double tokens, doub
                  (unsigned long long)s.stale);
         cli_result_count("stopped_early", s.step);
     }
+    if (ft_trainer_has_forgotten(r->trainer))
+        note_forgotten(&s, plan);
     cli_result_count("parameters", ft_adapter_n_trained(r->adapter));
     cli_result_real("parameters_share", (double)ft_adapter_n_trained(r->adapter) /
                                             (double)ft_model_parameters(r->model));
@@ -74,6 +107,13 @@ static void results(const run *r, const ft_train_plan *plan, double tokens, doub
     if (r->val) {
         cli_result_real("val_loss", ft_trainer_best_loss(r->trainer));
         cli_result_count("best_step", ft_trainer_best_step(r->trainer));
+    }
+    if (r->forget) {
+        if (!r->val && s.best)
+            cli_result_count("best_step", s.best_step);
+        cli_result_real("forget_start", s.seen.forget_start);
+        cli_result_real("forget_loss", s.seen.forget_loss);
+        cli_result_real("forget_rise", ft_evaluations_rise(&s.seen));
     }
     cli_result_real("tokens_per_s", tokens / fmax(seconds, 1e-9));
 }
@@ -86,14 +126,12 @@ static void train(run *r, const ft_train_plan *plan)
     int rc;
     share = 1 - (double)ft_trainer_state(r->trainer).step / (double)plan->steps;
     while ((rc = ft_trainer_step(r->trainer, &p, cli_err())) == 0) {
-        cli_train_log_step(&r->log, &p);
-        if (p.validated)
-            cli_note("step %llu of %llu: training loss %.4f, validation loss %.4f",
-                     (unsigned long long)p.step, (unsigned long long)plan->steps, p.loss,
-                     p.val_loss);
+        cli_train_logs_step(&r->logs, &p, r->trainer, r->train);
+        if (p.evaluated)
+            note_evaluation(&p, plan);
         tokens += (double)p.tokens;
         seconds += p.seconds;
-        cli_checkpoints_step(&o->saved, r->trainer, &r->log);
+        cli_checkpoints_step(&o->saved, r->trainer, &r->logs);
         snprintf(label, sizeof label, "step %llu/%llu loss %.4f", (unsigned long long)p.step,
                  (unsigned long long)plan->steps, p.loss);
         cli_progress(label, tokens, share * (double)plan->tokens, "tok");
@@ -101,42 +139,63 @@ static void train(run *r, const ft_train_plan *plan)
     if (rc < 0)
         cli_checkpoints_fail(&o->saved);
     cli_checkpoints_end(&o->saved);
-    cli_train_log_end(&r->log);
+    cli_train_logs_end(&r->logs);
     results(r, plan, tokens, seconds);
 }
 
 /* Says what a checkpoint must have in common with this run, and goes on from the last good one. */
 static void begin(run *r)
 {
+    ft_train_report p;
     cli_check(ft_numerics_name(o->compute, r->numerics, sizeof r->numerics, cli_err()));
     o->saved.run = (ft_run){.model = r->model->digest, .transform = r->model->transform,
                             .seed = o->cfg.seed, .numerics = r->numerics};
     o->saved.in = r->in;
     o->saved.val_in = r->val_in;
     o->saved.init = r->init;
-    cli_checkpoints_begin(&o->saved, r->trainer, &r->log, o->log_path);
+    o->saved.forget_in = r->forget_in;
+    cli_checkpoints_begin(&o->saved, r->trainer, &r->logs);
+    cli_check(ft_trainer_begin(r->trainer, &p, cli_err()));
+    if (p.forgets) {
+        cli_note("before training: loss on general text %.4f", p.forget_loss);
+        cli_train_logs_step(&r->logs, &p, r->trainer, r->train);
+    }
 }
 
-/* Reads all data, and refuses to validate on what is trained on. */
+/* Reads data to measure on, which must not be trained on. */
+static ft_dataset *read_measured(const run *r, ft_reader *in, const cli_leak *trained)
+{
+    ft_dataset *d = cli_packed_read(in, r->model, ft_virtual_of(r->adapter, r->model),
+                                    !o->allow_leak);
+    cli_leak_check(trained, ft_reader_name(r->in), in, o->allow_leak);
+    return d;
+}
+
+/* Reads all data. */
 static void read_data(run *r)
 {
     cli_leak trained = {0};
-    ft_virtual before = ft_virtual_of(r->adapter, r->model);
-    r->train = cli_packed_read(r->in, r->model, before, 0);
-    if (!o->val_path)
+    r->train = cli_packed_read(r->in, r->model, ft_virtual_of(r->adapter, r->model), 0);
+    if (!r->val_in && !r->forget_in)
         return;
-    r->val = cli_packed_read(r->val_in, r->model, before, !o->allow_leak);
     cli_leak_add_model(&trained, r->model->gguf);
     cli_leak_add_reader(&trained, r->in);
-    cli_leak_check(&trained, ft_reader_name(r->in), r->val_in, o->allow_leak);
+    if (r->val_in)
+        r->val = read_measured(r, r->val_in, &trained);
+    if (r->forget_in)
+        r->forget = read_measured(r, r->forget_in, &trained);
+    o->cfg.forget = r->forget;
     cli_leak_free(&trained);
-    cli_start_check_leak(r->init, r->val_in, o->allow_leak);
+    if (r->val_in)
+        cli_start_check_leak(r->init, r->val_in, o->allow_leak);
+    if (r->forget_in)
+        cli_start_check_leak(r->init, r->forget_in, o->allow_leak);
 }
 
 static void write_adapter(run *r, ft_writer *out)
 {
     cli_adapter_output a = {r->adapter, r->model, ft_trainer_params(r->trainer), r->in, r->val_in,
-                            r->init, r->train->n_examples, r->header};
+                            r->forget_in, r->init, r->train->n_examples, r->header};
     cli_adapter_write(&a, out);
 }
 
@@ -146,12 +205,14 @@ static void free_run(run *r)
     cli_checkpoints_free(&o->saved);
     ft_dataset_free(&r->train);
     ft_dataset_free(&r->val);
+    ft_dataset_free(&r->forget);
     ft_adapter_free(&r->adapter);
     ft_tokenizer_free(&r->tok);
     ft_model_free(&r->model);
     ft_reader_free(&r->in);
     ft_reader_free(&r->val_in);
     ft_reader_free(&r->init);
+    ft_reader_free(&r->forget_in);
     ft_buf_free(&r->extra);
 }
 
@@ -173,14 +234,17 @@ int main(int argc, char **argv)
     cli_start_check_rows(r.init, r.in);
     if (o->val_path)
         r.val_in = cli_packed_open(o->val_path, r.tok);
+    if (o->forget_path)
+        r.forget_in = cli_packed_open(o->forget_path, r.tok);
     r.header = cli_header_from(r.in, FT_KIND_ADAPTER);
     cli_check(ft_adapter_header(r.adapter, r.model, &r.header, &r.extra, cli_err()));
     if (!o->plan_only) {
         cli_checkpoints_open(&o->saved);
         out = cli_writer(cli_output(), r.header);
     }
-    if (o->log_path && !o->plan_only && !o->saved.resume)
-        cli_train_log_begin(&r.log, o->log_path);
+    r.logs = (cli_train_logs){.steps_path = o->log_path, .examples_path = o->example_log_path};
+    if (!o->plan_only && !o->saved.resume)
+        cli_train_logs_begin(&r.logs);
     read_data(&r);
     cli_check(ft_train_plan_for(r.model, r.adapter, r.train, r.val, &o->cfg,
                                 ft_pool_threads(cli_pool()), &plan, cli_err()));

@@ -19,7 +19,8 @@ enum ft_rng_use {
     FT_RNG_INIT = 2,      /* step = tensor number, index = element      */
     FT_RNG_DROPOUT = 3,   /* step = optimiser step, index = element     */
     FT_RNG_SAMPLE = 4,    /* step = record, index = token               */
-    FT_RNG_DATA = 5       /* augmentation, bootstrap and the like       */
+    FT_RNG_DATA = 5,      /* augmentation, bootstrap and the like       */
+    FT_RNG_NEFTUNE = 6    /* step = optimiser step, index = element     */
 };
 
 /* Returns: 64 random bits. `index` is hashed as it is, so neighbours are independent. */

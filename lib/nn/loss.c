@@ -16,6 +16,8 @@ struct group {
     const float *weight;       /* d(loss)/d(nll) of each, NULL: no gradient */
     float *nll;
     float *logits;
+    float *base;               /* the base's logits, to be compared with; NULL: not wanted */
+    double *kl;                /* KL(base || adapted) of each row, where base is given */
 };
 
 /* ---- the steps of a group ---- */
@@ -31,6 +33,27 @@ static void norm_task(void *ctx, size_t row, unsigned worker)
     nn_put(nn, h, elem_at(nn, nn->head_h, row * C), C);
 }
 
+struct norm_all {
+    struct ft_nn *nn;
+    elem *out;
+};
+
+static size_t x_out_row(const struct ft_nn *nn, size_t chosen)
+{
+    return nn->limits.whole_last_layer ? nn->chosen.source[chosen] : nn->chosen.at + chosen;
+}
+
+static void norm_all_task(void *ctx, size_t row, unsigned worker)
+{
+    const struct norm_all *all = ctx;
+    struct ft_nn *nn = all->nn;
+    size_t C = nn->m->C;
+    float *h = scratch_of(nn, worker);
+    (void)nn->kern->rmsnorm(nn->x_out + x_out_row(nn, row) * C, nn->m->final_norm, nn->m->rms_eps,
+                            h, C);
+    nn_put(nn, h, elem_at(nn, all->out, row * C), C);
+}
+
 static void put_logits(struct ft_nn *nn, void *ctx, const struct tile *t)
 {
     const struct group *g = ctx;
@@ -39,31 +62,77 @@ static void put_logits(struct ft_nn *nn, void *ctx, const struct tile *t)
                t->cols * sizeof(float));
 }
 
-static void logits(struct group *g)
+/* h: the rows' final norm. */
+static void head(struct group *g, const elem *h)
 {
     struct ft_nn *nn = g->nn;
     struct product p = {.n_out = 1, .cols = nn->m->V, .finish = put_logits, .ctx = g};
     p.out[0].n_terms = 1;
-    p.out[0].term[0] = (struct term){nn->head_h, nn->m->C, nn->m->C,
+    p.out[0].term[0] = (struct term){h, nn->m->C, nn->m->C,
                                      {.w = &nn->m->head, .by_rows = 1}, 0};
-    ft_pool_run(nn->pool, g->rows.n, norm_task, g);
     nn_products(nn, &g->rows, &p, 1);
 }
 
+static void logits(struct group *g)
+{
+    ft_pool_run(g->nn->pool, g->rows.n, norm_task, g);
+    head(g, g->nn->head_h);
+}
+
+/* Logits of the base for the group's rows, which begin with chosen row `from`. */
+static void base_logits(struct group *g, size_t from)
+{
+    struct ft_nn *nn = g->nn;
+    struct group base = *g;
+    base.logits = g->base = nn->base_logits;
+    head(&base, elem_at(nn, nn->base_h, from * nn->m->C));
+}
+
+static float log_sum_exp(const ft_kernels *kern, const float *x, size_t V)
+{
+    float max = kern->max(x, V);
+    return max + logf(kern->sum_exp(x, max, V));
+}
+
+/* Turns the base's logits y into its probabilities p. Returns: KL = sum of p (log p - log q), where
+ * q is what logits x come to. */
+static double divergence(const ft_kernels *kern, const float *x, double lse, float *y, size_t V)
+{
+    enum { PIECE = 256 };
+    float raw[PIECE], base_lse = log_sum_exp(kern, y, V);
+    double sum = 0;
+    for (size_t at = 0; at < V; at += PIECE) {
+        size_t n = V - at < PIECE ? V - at : PIECE;
+        memcpy(raw, y + at, n * sizeof *raw);
+        kern->softmax_again(y + at, 1, base_lse, n);
+        for (size_t i = 0; i < n; i++)
+            sum += (double)y[at + i] * (((double)raw[i] - (double)base_lse) -
+                                        ((double)x[at + i] - lse));
+    }
+    return sum;
+}
+
 /* nll = logsumexp - logit of the target; dlogits = (softmax - onehot) * weight, in place, as
- * elements at the beginning of each row. */
+ * elements at the beginning of each row. Beside the base's p, dlogits = (softmax - onehot +
+ * kl (softmax - p)) * weight: of KL(p || softmax), p is constant, and what is left of it is a
+ * cross-entropy with p as its targets. */
 static void row_task(void *ctx, size_t row, unsigned worker)
 {
     const struct group *g = ctx;
     const ft_kernels *kern = g->nn->kern;
     size_t V = g->nn->m->V;
     float *x = g->logits + row * V;
-    float max = kern->max(x, V), lse = max + logf(kern->sum_exp(x, max, V));
+    float lse = log_sum_exp(kern, x, V), *p = g->base ? g->base + row * V : NULL;
     (void)worker;
     g->nll[row] = lse - x[g->target[row]];
     if (!g->weight)
         return;
+    if (p)
+        g->kl[row] = divergence(kern, x, (double)lse, p, V);
     kern->softmax_again(x, 1, lse, V);
+    if (p)
+        for (size_t i = 0; i < V; i++)
+            x[i] += g->nn->step->kl * (x[i] - p[i]);
     x[g->target[row]] -= 1;
     kern->scale(g->weight[row], x, V);
     nn_put(g->nn, x, (elem *)(void *)x, V);
@@ -130,18 +199,15 @@ static size_t group_rows(const struct ft_nn *nn, size_t from)
     return fits;
 }
 
-static size_t x_out_row(const struct ft_nn *nn, size_t chosen)
-{
-    return nn->limits.whole_last_layer ? nn->chosen.source[chosen] : nn->chosen.at + chosen;
-}
-
 static int one_group(struct ft_nn *nn, size_t from, size_t n, double *nll, float *token_nll,
                      int want_gradient, ft_err *e)
 {
     size_t at[FT_HEAD_ROWS_MAX];
     uint32_t target[FT_HEAD_ROWS_MAX];
     float weight[FT_HEAD_ROWS_MAX], loss[FT_HEAD_ROWS_MAX];
-    struct group g = {nn, {.n = n}, at, target, want_gradient ? weight : NULL, loss, nn->logits};
+    double kl[FT_HEAD_ROWS_MAX] = {0};
+    struct group g = {nn, {.n = n}, at, target, want_gradient ? weight : NULL, loss, nn->logits,
+                      NULL, kl};
     const struct rowset *set = &nn->chosen;
     cut_blocks(nn, set->unit + from, &g.rows);
     for (size_t i = 0; i < n; i++) {
@@ -152,10 +218,13 @@ static int one_group(struct ft_nn *nn, size_t from, size_t n, double *nll, float
             weight[i] = (float)((double)u->seq->weight / nn->step->norm);
     }
     logits(&g);
+    if (want_gradient && nn->step->kl > 0)
+        base_logits(&g, from);
     ft_pool_run(nn->pool, n, row_task, &g);
     for (size_t i = 0; i < n; i++) {
-        const struct unit *u = &nn->units[set->unit[from + i]];
+        struct unit *u = &nn->units[set->unit[from + i]];
         nll[set->unit[from + i]] += (double)loss[i];
+        u->kl += kl[i];
         if (!isfinite(loss[i]))
             return ft_err_set(e, FT_ERR_NUMERIC, "the loss of example %llu is not finite (token "
                               "%zu of %zu)", (unsigned long long)u->seq->key,
@@ -187,11 +256,17 @@ int nn_loss_head(struct ft_nn *nn, double *nll, float *token_nll, int want_gradi
     return 0;
 }
 
+void nn_norm_chosen(struct ft_nn *nn, elem *out)
+{
+    struct norm_all all = {nn, out};
+    ft_pool_run(nn->pool, nn->chosen.n, norm_all_task, &all);
+}
+
 void nn_logits_rows(struct ft_nn *nn, size_t n, float *out)
 {
     for (size_t from = 0; from < n; from += FT_TILE_HEAD_ROWS) {
         size_t at[FT_TILE_HEAD_ROWS], rows = n - from;
-        struct group g = {nn, {0}, at, NULL, NULL, NULL, out + from * nn->m->V};
+        struct group g = {nn, {0}, at, NULL, NULL, NULL, out + from * nn->m->V, NULL, NULL};
         g.rows.n = rows < FT_TILE_HEAD_ROWS ? rows : FT_TILE_HEAD_ROWS;
         for (size_t i = 0; i < g.rows.n; i++)
             at[i] = x_out_row(nn, from + i);

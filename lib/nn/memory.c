@@ -204,7 +204,7 @@ static void place_prefixes(struct ft_nn *nn, struct layout *l)
 static void place_head(struct ft_nn *nn, struct layout *l)
 {
     const ft_model *m = nn->m;
-    size_t rows = HEAD_BYTES / sizeof(float) / m->V;
+    size_t rows = HEAD_BYTES / sizeof(float) / m->V / (nn->limits.kl ? 2 : 1);
     rows = rows < FT_HEAD_ROWS_MAX ? rows : FT_HEAD_ROWS_MAX;
     rows = nn->limits.targets && nn->limits.targets < rows ? nn->limits.targets : rows;
     rows = rows < nn->limits.tokens ? rows : nn->limits.tokens;
@@ -214,6 +214,10 @@ static void place_head(struct ft_nn *nn, struct layout *l)
     nn->head_inv = take(l, nn->head_rows, 1);
     nn->head_block = take_bytes(l, nn->head_rows + 1, 1, sizeof *nn->head_block);
     nn->logits = take(l, nn->head_rows, m->V);
+    if (nn->limits.kl) {
+        nn->base_h = take_elems(nn, l, nn->limits.tokens, m->C);
+        nn->base_logits = take(l, nn->head_rows, m->V);
+    }
 }
 
 /* Places everything; returns where scratch begins (floats), so the plan can tell both apart. */

@@ -31,6 +31,7 @@ struct unit {
     size_t prefix_at;          /* the prefix's first row in prefix_k and prefix_v */
     size_t keys_at;            /* first row in dk_heads and dv_heads: P + T rows */
     size_t pairs_at;           /* first token in arrays whose rows run along tokens (even) */
+    double kl;                 /* sum over its targets of the divergence from the base */
 };
 
 /* Some of the rows of a call: all of them, or in the last layer those that a loss is taken of. */
@@ -95,6 +96,8 @@ struct ft_nn {
     float *logits;             /* [head_rows x V]; then their gradients, as elements              */
     size_t head_rows;          /* target rows of one group                                      */
     size_t *head_block;        /* blocks of a group, head_rows + 1                              */
+    elem *base_h;              /* [tokens x C] the base's final norm of all target rows         */
+    float *base_logits;        /* [head_rows x V] its logits of one group                       */
     float *scratch;            /* threads x scratch_floats                                      */
     size_t scratch_floats;
 
@@ -282,6 +285,16 @@ size_t nn_gain_width(const struct ft_nn *nn);
 void nn_dropout(const struct ft_nn *nn, const ft_seq *seq, size_t position, size_t layer,
                 enum ft_target t, const float *x, size_t from, size_t n, size_t width, float *out);
 
+/* ---- neftune.c ---- */
+
+/* Adds the step's noise to the embedding x [C] of the token at `position` of T. */
+void nn_neftune(const struct ft_nn *nn, const ft_seq *seq, size_t position, size_t T, float *x);
+
+/* ---- base_pass.c: the base without its adapter ---- */
+
+/* Computes what base_h is to hold for a call with these sequences; the call itself comes after. */
+int nn_base_begin(struct ft_nn *nn, const ft_seq *seqs, size_t n, ft_err *e) FT_MUST_CHECK;
+
 /* ---- attention.c ---- */
 
 /* att and lse of the rows in `rows` (queries) over all keys of the call. */
@@ -321,6 +334,8 @@ void nn_rope(const struct ft_nn *nn, float *row, size_t position, size_t col, si
 
 /* Losses from x_out; gradient wanted: nn->dx (rows of the last layer) is written. */
 int nn_loss_head(struct ft_nn *nn, double *nll, float *token_nll, int gradient, ft_err *e);
+/* The final norm of all chosen rows, as operands [rows x C]. */
+void nn_norm_chosen(struct ft_nn *nn, elem *out);
 /* Logits of the first n chosen rows: out [n x V]. */
 void nn_logits_rows(struct ft_nn *nn, size_t n, float *out);
 

@@ -18,6 +18,8 @@ static void embed_task(void *ctx, size_t row, unsigned worker)
         ft_weight_part(&nn->m->embedding, id, 0, C, x);
     else
         nn->hooks->embed(nn, id - nn->m->V, x);
+    if (nn->step && nn->step->neftune > 0 && id < nn->m->V)
+        nn_neftune(nn, u->seq, t, u->T, x);
 }
 
 void nn_embed(struct ft_nn *nn)
@@ -61,6 +63,8 @@ static int check_step(const struct ft_nn *nn, const ft_nn_step *step, ft_err *e)
         return ft_err_set(e, FT_ERR_USAGE, "this transformer was not made for training");
     if (step->dropout > 0 && !(nn->adapter->cfg.dropout > 0))
         return ft_err_set(e, FT_ERR_USAGE, "dropout was not planned for");
+    if (step->kl > 0 && !nn->limits.kl)
+        return ft_err_set(e, FT_ERR_USAGE, "the base's predictions were not planned for");
     if (!(step->norm > 0) || !isfinite(step->norm))
         return ft_err_set(e, FT_ERR_USAGE, "a step without weight: its examples have no targets "
                           "or weight 0");
@@ -88,6 +92,8 @@ int ft_nn_backward(ft_nn *nn, const ft_seq *seqs, size_t n, const ft_nn_step *st
     if (rc < 0)
         return rc;
     nn->step = step;
+    if (step->kl > 0 && (rc = nn_base_begin(nn, seqs, n, e)) < 0)
+        return rc;
     rc = nn_rows_begin(nn, seqs, n, e);
     if (rc < 0)
         return rc;
@@ -106,8 +112,9 @@ int ft_nn_prefixes_begin(ft_nn *nn, const ft_seq *prefixes, size_t n, const ft_n
 {
     size_t floats;
     int rc = check_step(nn, step, e);
-    if (rc == 0 && step->dropout > 0)
-        rc = ft_err_set(e, FT_ERR_USAGE, "prefixes cannot be shared under dropout");
+    if (rc == 0 && (step->dropout > 0 || step->neftune > 0 || step->kl > 0))
+        rc = ft_err_set(e, FT_ERR_USAGE, "prefixes cannot be shared under dropout, noise or a "
+                        "divergence from the base");
     if (rc < 0)
         return rc;
     if (ft_grow(&nn->prefixes, &nn->prefixes_cap, n, sizeof *nn->prefixes, e) < 0)

@@ -71,6 +71,7 @@ typedef struct ft_nn_limits {
                                  * is taken: the same results up to rounding                   */
     int free_reductions;        /* sum gradients over the tokens of a call in one go: what the order
                                  * by segments costs. Results then depend on the calls          */
+    int kl;                     /* steps with kl > 0 will come                                  */
 } ft_nn_limits;
 
 /* Returns: c, or for auto what losses are taken in on this processor: f32 or bf16. */
@@ -118,19 +119,32 @@ typedef struct ft_nn_step {
     uint64_t seed;              /* dropout's, with step and the sequence's key */
     uint32_t step;
     double norm;                /* loss of the step = sum(weight * nll) / norm */
+    float neftune;              /* noise on embeddings; 0: none. Each element gets uniform(-1, 1) *
+                                 * neftune / sqrt(T * C) (Jain et al. 2023, algorithm 1), drawn by
+                                 * seed, step, key and element */
+    float kl;                   /* the step's loss also has kl * sum(weight * KL) / norm, with
+                                 * KL(base || adapted) at each target; 0: not */
 } ft_nn_step;
 
 /* Computes the common beginnings of the sequences that follow. They have no targets, and each is at
  * least one token long; a sequence behind one starts with a token that is no target. prefixes must
- * live until ft_nn_prefixes_end. Not with dropout. */
+ * live until ft_nn_prefixes_end. Not with dropout, neftune or kl. */
 int ft_nn_prefixes_begin(ft_nn *nn, const ft_seq *prefixes, size_t n, const ft_nn_step *step,
                          ft_err *e) FT_MUST_CHECK;
 /* grads += what the sequences since ft_nn_prefixes_begin passed back to their prefixes. */
 int ft_nn_prefixes_end(ft_nn *nn, float *grads, ft_err *e) FT_MUST_CHECK;
 
-/* Losses as above, and grads[n_params of adapter] += the gradient of the step's loss. */
+/* Losses as above, and grads[n_params of adapter] += the gradient of the step's loss. With kl the
+ * base alone is computed before, without dropout and noise: a forward pass more. */
 int ft_nn_backward(ft_nn *nn, const ft_seq *seqs, size_t n, const ft_nn_step *step, double *nll,
                    float *grads, ft_err *e) FT_MUST_CHECK;
+
+/* Returns: the sum over the targets of sequence i of the last ft_nn_backward of KL(base || adapted),
+ * in nats, unweighted; 0 without kl. */
+double ft_nn_kl(const ft_nn *nn, size_t i);
+
+/* ft_nn_loss of the base alone. */
+int ft_nn_base_loss(ft_nn *nn, const ft_seq *seqs, size_t n, double *nll, ft_err *e) FT_MUST_CHECK;
 
 /* Logits after positions `at` (n_at ascending indices into the sequence): out [n_at x V]. */
 int ft_nn_logits(ft_nn *nn, const ft_seq *seq, const size_t *at, size_t n_at, float *out,

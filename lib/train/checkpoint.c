@@ -5,7 +5,8 @@
 #include <string.h>
 
 enum { RECORD_FLOATS = 1 << 20 >> 2,    /* 1 MiB of data in a record: little to hold at a time */
-       BLOCKS = 4 };
+       BLOCKS = 4,
+       FORMAT = 2 };           /* of the header's extra; 1 had no number and no "seen" */
 
 static const char *const block_names[BLOCKS] = {"params", "m", "v", "best"};
 
@@ -47,12 +48,14 @@ static void put_real(ft_buf *b, const char *key, double v)
 static void put_run(ft_buf *b, const ft_run *run)
 {
     ft_mp_put_cstr(b, "run");
-    ft_mp_put_map(b, ft_digest_is_zero(&run->init) ? 8 : 9);
+    ft_mp_put_map(b, ft_digest_is_zero(&run->init) ? 10 : 11);
+    put_uint(b, "format", FORMAT);
     put_text(b, "version", FT_VERSION);
     put_digest(b, "model", &run->model);
     put_text(b, "transform", run->transform);
     put_digest(b, "data", &run->data);
     put_digest(b, "validation", &run->validation);
+    put_digest(b, "forget", &run->forget);
     ft_mp_put_cstr(b, "options");
     if (run->options.n)
         ft_mp_put_raw(b, run->options);
@@ -64,23 +67,41 @@ static void put_run(ft_buf *b, const ft_run *run)
         put_digest(b, "init", &run->init);
 }
 
-static void put_state(ft_buf *b, const ft_train_state *s, const ft_digest *log)
+static void put_seen(ft_buf *b, const ft_evaluations *v)
+{
+    ft_mp_put_cstr(b, "seen");
+    ft_mp_put_map(b, v->forgets ? 8 : 6);
+    put_real(b, "nll", v->nll);
+    put_real(b, "weight", v->weight);
+    put_uint(b, "count", v->count);
+    put_real(b, "train_loss", v->train_loss);
+    put_real(b, "val_loss", v->val_loss);
+    put_uint(b, "rising", v->rising);
+    if (!v->forgets)
+        return;
+    put_real(b, "forget_start", v->forget_start);
+    put_real(b, "forget_loss", v->forget_loss);
+}
+
+static void put_state(ft_buf *b, const ft_train_state *s, const ft_log_digests *log)
 {
     ft_mp_put_cstr(b, "state");
-    ft_mp_put_map(b, s->best_step > 0 ? 8 : 6);
+    ft_mp_put_map(b, s->best_step > 0 ? 10 : 8);
     put_uint(b, "step", s->step);
     put_real(b, "loss", s->loss);
     put_real(b, "mean", s->mean);
     put_uint(b, "stale", s->stale);
     put_uint(b, "params", s->n_params);
-    put_digest(b, "log", log);
+    put_digest(b, "log", &log->steps);
+    put_digest(b, "examples", &log->examples);
+    put_seen(b, &s->seen);
     if (s->best_step == 0)
         return;
     put_uint(b, "best_step", s->best_step);
     put_real(b, "best_loss", s->best_loss);
 }
 
-int ft_checkpoint_header(const ft_run *run, const ft_train_state *s, const ft_digest *log,
+int ft_checkpoint_header(const ft_run *run, const ft_train_state *s, const ft_log_digests *log,
                          ft_header *h, ft_buf *buf, ft_err *e)
 {
     for (size_t i = 0; i < s->n_params; i++)
@@ -142,19 +163,49 @@ static int get_digest(ft_mp map, const char *key, ft_digest *d)
     return 1;
 }
 
-/* Reads the numbers of a state; its arrays stay. */
-static int parse_state(ft_mp extra, ft_train_state *s, ft_digest *log, ft_err *e)
+static uint64_t format_of(ft_mp extra)
+{
+    ft_mp run;
+    uint64_t format;
+    return ft_mp_get(extra, "run", &run) && ft_mp_get_uint(run, "format", &format) ? format : 1;
+}
+
+static int parse_seen(ft_mp state, ft_evaluations *v, ft_err *e)
+{
+    ft_mp seen, start;
+    *v = (ft_evaluations){0};
+    if (!ft_mp_get(state, "seen", &seen) || !ft_mp_get_float(seen, "nll", &v->nll) ||
+        !ft_mp_get_float(seen, "weight", &v->weight) || !ft_mp_get_uint(seen, "count", &v->count) ||
+        !ft_mp_get_float(seen, "train_loss", &v->train_loss) ||
+        !ft_mp_get_float(seen, "val_loss", &v->val_loss) ||
+        !ft_mp_get_uint(seen, "rising", &v->rising))
+        return ft_err_set(e, FT_ERR_DATA, "header's state lacks a field of seen");
+    v->forgets = ft_mp_get(seen, "forget_start", &start);
+    if (v->forgets && (!ft_mp_float(start, &v->forget_start) ||
+                       !ft_mp_get_float(seen, "forget_loss", &v->forget_loss)))
+        return ft_err_set(e, FT_ERR_DATA, "header's state lacks the losses on general text");
+    return 0;
+}
+
+/* Reads the numbers of a state; its arrays stay. One of another format has these fields at least:
+ * it is whole, though no run of this version goes on from it. */
+static int parse_state(ft_mp extra, ft_train_state *s, ft_log_digests *log, ft_err *e)
 {
     ft_mp state, v;
     uint64_t n_params;
+    *log = (ft_log_digests){{{0}}, {{0}}};
     if (!ft_mp_get(extra, "state", &state) || !ft_mp_get_uint(state, "step", &s->step) ||
         !ft_mp_get_float(state, "loss", &s->loss) || !ft_mp_get_float(state, "mean", &s->mean) ||
         !ft_mp_get_uint(state, "stale", &s->stale) ||
-        !ft_mp_get_uint(state, "params", &n_params) || !get_digest(state, "log", log))
+        !ft_mp_get_uint(state, "params", &n_params) || !get_digest(state, "log", &log->steps))
         return ft_err_set(e, FT_ERR_DATA, "header's state lacks a field");
     if (n_params < 1 || n_params > SIZE_MAX / sizeof(float))
         return ft_err_set(e, FT_ERR_DATA, "header's state has a number of parameters that makes "
                           "no sense");
+    if (format_of(extra) == FORMAT && !get_digest(state, "examples", &log->examples))
+        return ft_err_set(e, FT_ERR_DATA, "header's state lacks the digest of the examples' log");
+    if (format_of(extra) == FORMAT && parse_seen(state, &s->seen, e) < 0)
+        return e ? e->code : FT_ERR_DATA;
     s->n_params = (size_t)n_params;
     s->best_step = 0;
     s->best_loss = INFINITY;
@@ -231,7 +282,7 @@ int ft_checkpoint_verify(const char *path, ft_pool *pool, ft_buf *extra, ft_err 
 {
     ft_reader *in = NULL;
     ft_train_state s = {0};
-    ft_digest log;
+    ft_log_digests log;
     int rc = open_checkpoint(&in, path, pool, e);
     ft_buf_clear(extra);
     if (rc == 0) {
@@ -247,7 +298,7 @@ int ft_checkpoint_verify(const char *path, ft_pool *pool, ft_buf *extra, ft_err 
     return rc;
 }
 
-int ft_checkpoint_read(const char *path, ft_pool *pool, ft_train_state *s, ft_digest *log,
+int ft_checkpoint_read(const char *path, ft_pool *pool, ft_train_state *s, ft_log_digests *log,
                        ft_err *e)
 {
     ft_reader *in = NULL;
@@ -378,12 +429,18 @@ int ft_checkpoint_fits(ft_mp extra, const ft_run *now, ft_err *e)
     int rc;
     if (!ft_mp_get(extra, "run", &run) || !ft_mp_get(run, "options", &options))
         return ft_err_set(e, FT_ERR_DATA, "header lacks its run");
+    if (format_of(extra) != FORMAT)
+        return ft_err_set(e, FT_ERR_DATA, "a checkpoint of format %llu, and this version of ft "
+                          "goes on from format %d: finish the run with the ft that began it, or "
+                          "begin anew in another folder", (unsigned long long)format_of(extra),
+                          FORMAT);
     if ((rc = same_text(run, "version", "version of ft", FT_VERSION, e)) < 0 ||
         (rc = same_digest(run, "model", "model", &now->model, e)) < 0 ||
         (rc = same_text(run, "transform", "transform of the model", now->transform, e)) < 0 ||
         (rc = same_digest(run, "data", "training data", &now->data, e)) < 0 ||
         (rc = same_digest(run, "validation", "validation data", &now->validation, e)) < 0 ||
         (rc = same_init(run, &now->init, e)) < 0 ||
+        (rc = same_digest(run, "forget", "data of --forget", &now->forget, e)) < 0 ||
         (rc = same_options(options, now->options, 1, e)) < 0 ||
         (rc = same_options(now->options, options, 0, e)) < 0 ||
         (rc = same_seed(run, now->seed, e)) < 0)

@@ -28,16 +28,22 @@ typedef struct ft_run {
     const char *transform;     /* of the model's weights; "": none                             */
     ft_digest data;            /* of the packed records                                        */
     ft_digest validation;      /* all zero: none                                               */
+    ft_digest forget;          /* of the general text that is measured; all zero: none         */
     ft_mp options;             /* map of the options that change the payload                   */
     uint64_t seed;
     const char *numerics;      /* ft_numerics_name                                             */
     ft_digest init;            /* of the adapter that it began with; all zero: none            */
 } ft_run;
 
+/* Digests of the logs so far; all zero: no line, or none is kept. */
+typedef struct ft_log_digests {
+    ft_digest steps, examples;
+} ft_log_digests;
+
 /* Fills in the kind and the extra of a checkpoint's header; extra is built in *buf, which must live
- * as long as the header is used. log: digest of the log so far, all zero: not kept.
+ * as long as the header is used.
  * Errors: FT_ERR_NUMERIC when a parameter is not finite: from such a state no run should go on. */
-int ft_checkpoint_header(const ft_run *run, const ft_train_state *s, const ft_digest *log,
+int ft_checkpoint_header(const ft_run *run, const ft_train_state *s, const ft_log_digests *log,
                          ft_header *h, ft_buf *buf, ft_err *e) FT_MUST_CHECK;
 
 /* Writes the records. Errors: those of ft_writer_put. */
@@ -53,7 +59,7 @@ int ft_checkpoint_fits(ft_mp extra, const ft_run *run, ft_err *e) FT_MUST_CHECK;
 /* Reads the state of a verified checkpoint that fits. s: n_params and the arrays of a trainer
  * (ft_trainer_state), which are filled; the numbers are set. log: as in ft_checkpoint_header.
  * Errors: as ft_checkpoint_verify; the arrays then hold nothing useful. */
-int ft_checkpoint_read(const char *path, ft_pool *pool, ft_train_state *s, ft_digest *log,
+int ft_checkpoint_read(const char *path, ft_pool *pool, ft_train_state *s, ft_log_digests *log,
                        ft_err *e) FT_MUST_CHECK;
 
 #endif

@@ -40,11 +40,14 @@ static int add_segment(ft_dataset *d, const ft_segment *s, ft_err *e)
 {
     ft_dataset_example x = {ft_spool_bytes(d->spool), (uint32_t)(s->n_tokens + d->before.n),
                             (uint32_t)s->n_targets, (float)s->weight};
+    uint32_t id_bytes = (uint32_t)s->id.n;
     int rc = ft_segment_check(s, d->V, e);
     if (rc < 0 ||
         (rc = ft_grow(&d->examples, &d->examples_cap, d->n_examples + 1, sizeof x, e)) < 0 ||
         (rc = ft_spool_write(d->spool, s->ids, s->n_tokens * 4, e)) < 0 ||
-        (rc = ft_spool_write(d->spool, s->mask, mask_bytes(s->n_tokens), e)) < 0)
+        (rc = ft_spool_write(d->spool, s->mask, mask_bytes(s->n_tokens), e)) < 0 ||
+        (rc = ft_spool_write(d->spool, &id_bytes, sizeof id_bytes, e)) < 0 ||
+        (rc = ft_spool_write(d->spool, s->id.p, s->id.n, e)) < 0)
         return rc;
     d->examples[d->n_examples++] = x;
     d->n_tokens += x.T;
@@ -105,6 +108,23 @@ int ft_dataset_fetch(ft_dataset *d, const size_t *examples, size_t n, ft_batch *
             return rc;
     }
     return 0;
+}
+
+int ft_dataset_id(ft_dataset *d, size_t example, ft_buf *b, ft_err *e)
+{
+    const ft_dataset_example *x = &d->examples[example];
+    uint64_t at = x->at + (uint64_t)x->T * 4 + mask_bytes(x->T);
+    uint32_t n;
+    uint8_t *room;
+    int rc = ft_spool_read_at(d->spool, at, &n, sizeof n, e);
+    if (rc < 0)
+        return rc;
+    ft_buf_clear(b);
+    room = ft_buf_room(b, n);
+    if ((rc = ft_buf_check(b, e)) < 0)
+        return rc;
+    b->n += n;
+    return ft_spool_read_at(d->spool, at + sizeof n, room, n, e);
 }
 
 size_t ft_dataset_row_of(const ft_dataset *d, size_t example)

@@ -18,7 +18,8 @@
 #include "train/batch.h"
 
 typedef struct ft_dataset_example {
-    uint64_t at;                   /* in the spool: T little-endian u32, then the mask's bits */
+    uint64_t at;                   /* in the spool: the real tokens as little-endian u32, the mask's
+                                    * bits, the id: its bytes as msgpack, behind how many (u32) */
     uint32_t T, n_targets;         /* T: the virtual tokens counted; the spool has them not */
     float weight;
 } ft_dataset_example;
@@ -52,6 +53,9 @@ int ft_dataset_end(ft_dataset *d, ft_err *e) FT_MUST_CHECK;
 /* Appends the examples with these numbers to b; their keys are their numbers. */
 int ft_dataset_fetch(ft_dataset *d, const size_t *examples, size_t n, ft_batch *b,
                      ft_err *e) FT_MUST_CHECK;
+
+/* Puts the id of an example into b as it stands in its record. */
+int ft_dataset_id(ft_dataset *d, size_t example, ft_buf *b, ft_err *e) FT_MUST_CHECK;
 
 /* Returns: the number of the row that holds an example. */
 size_t ft_dataset_row_of(const ft_dataset *d, size_t example);

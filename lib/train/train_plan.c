@@ -9,6 +9,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+int ft_train_shares(const ft_train_config *cfg, const ft_adapter *l)
+{
+    return cfg->share && !(l->cfg.dropout > 0) && !(cfg->neftune > 0) && !(cfg->kl > 0);
+}
+
 size_t ft_train_step_end(const ft_dataset *d, const size_t *order, size_t from, uint64_t batch)
 {
     size_t end = from, examples = 0;
@@ -174,15 +179,21 @@ static ft_nn_limits limits_for(const ft_dataset *train, const ft_dataset *val,
                       .plain_losses = 1, .recompute = cfg->recompute,
                       .whole_last_layer = cfg->whole_last_layer, .prefix_tokens = s->prefix_tokens,
                       .stream_weights = cfg->stream_weights, .targets = s->step_targets,
-                      .free_reductions = cfg->free_reductions};
+                      .free_reductions = cfg->free_reductions, .kl = cfg->kl > 0};
+    const ft_dataset *measured[] = {val, cfg->forget};
     a.tokens = micro_tokens(train, cfg->micro, tokens);
     if (a.tokens > s->step_tokens)
         a.tokens = s->step_tokens;
-    if (val) {
-        a.tokens = larger(a.tokens, micro_tokens(val, cfg->micro, tokens));
-        a.seq_tokens = larger(a.seq_tokens, val->longest);
-        a.targets = larger(a.targets, most_targets(val, cfg->micro, a.tokens));
+    for (int i = 0; i < 2; i++) {
+        const ft_dataset *d = measured[i];
+        if (!d)
+            continue;
+        a.tokens = larger(a.tokens, micro_tokens(d, cfg->micro, tokens));
+        a.seq_tokens = larger(a.seq_tokens, d->longest);
     }
+    for (int i = 0; i < 2; i++)
+        if (measured[i])
+            a.targets = larger(a.targets, most_targets(measured[i], cfg->micro, a.tokens));
     return a;
 }
 
@@ -202,11 +213,12 @@ static int price(const ft_model *m, const ft_adapter *l, const ft_dataset *train
     if (rc < 0)
         return rc;
     plan->weights = nn.weights;
-    plan->adapter = params * (val ? 2 : 1) + ft_dora_bytes(l);
+    plan->adapter = params * (val || cfg->max_forget > 0 ? 2 : 1) + ft_dora_bytes(l);
     plan->optimiser = params * 3;
     plan->activations = nn.activations;
     plan->scratch = nn.scratch;
     plan->data = ft_dataset_bytes(train) + (val ? ft_dataset_bytes(val) : 0) +
+                 (cfg->forget ? ft_dataset_bytes(cfg->forget) : 0) +
                  train->n_rows * sizeof(size_t) + s->step_tokens * 5;
     plan->other = OTHER_BYTES;
     plan->peak = plan->weights + plan->adapter + plan->optimiser + plan->activations +
@@ -248,7 +260,7 @@ int ft_train_plan_for(const ft_model *m, const ft_adapter *l, ft_dataset *train,
     struct survey s = {.d = train, .cfg = &own};
     int rc;
     *plan = (ft_train_plan){0};
-    own.share = cfg->share && !(l->cfg.dropout > 0);
+    own.share = ft_train_shares(cfg, l);
     rc = survey(&s, e);
     if (rc == 0)
         rc = choose(m, l, train, val, cfg, threads, &s, plan, e);
@@ -270,7 +282,7 @@ int ft_train_time(const ft_model *m, ft_adapter *l, ft_dataset *train, const ft_
 {
     enum { ENOUGH = 512 };    /* tokens after which the cost of a token hardly changes */
     float *grads = ft_new(l->n_params, sizeof *grads, e);
-    ft_nn_step step = {.norm = 1};
+    ft_nn_step step = {.norm = 1, .kl = plan->limits.kl ? 1 : 0};
     ft_batch b = {0};
     ft_nn *nn = NULL;
     int rc = grads ? 0 : FT_ERR_NOMEM;

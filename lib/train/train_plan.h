@@ -31,9 +31,15 @@ typedef struct ft_train_config {
                                     * 0: none does                                              */
     double spike;                  /* a loss over so many times the running mean ends training
                                     * with an error (spike.h); 0: none does                     */
+    double max_forget;             /* nats by which the loss on `forget` may be above the base's
+                                    * before training stops; 0: any                             */
+    double neftune;                /* noise on embeddings (ft_nn_step); 0: none                   */
+    double kl;                     /* weight of the divergence from the base (ft_nn_step); 0: none */
+    ft_dataset *forget;            /* general text whose loss is measured at evaluations, or NULL:
+                                    * the caller's, which must outlive the run                    */
     int shuffle;
     int share;                     /* compute common beginnings of a step's examples once
-                                    * (prefixes.h); not done with dropout                       */
+                                    * (prefixes.h); see ft_train_shares                         */
     enum ft_compute compute;
     int whole_last_layer;          /* see ft_nn_limits                                          */
     int free_reductions;           /* see ft_nn_limits; to measure with, never to keep          */
@@ -60,6 +66,10 @@ typedef struct ft_train_plan {     /* bytes, as far as nothing else is said */
     uint64_t steps, tokens;        /* of the whole run, validation not counted                  */
     uint64_t shared;               /* tokens of these that are not computed, as shared          */
 } ft_train_plan;
+
+/* Returns: whether common beginnings are shared: not under dropout and noise, which differ between
+ * examples, and not beside a divergence from the base, whose pass knows no beginnings. */
+int ft_train_shares(const ft_train_config *cfg, const ft_adapter *l);
 
 /* Returns: where the step that begins at place `from` of an epoch's order ends. */
 size_t ft_train_step_end(const ft_dataset *d, const size_t *order, size_t from, uint64_t batch);

@@ -72,7 +72,7 @@ assert [x["step"] for x in steps] == list(range(1, len(steps) + 1)) and len(step
 assert all(set(x) == {"step", "loss", "lr", "grad_norm", "tokens", "tokens_per_s"} for x in steps)
 want = [n for n in range(2, len(steps) + 1, 2)]
 assert [x["step"] for x in vals] == want + ([len(steps)] if len(steps) % 2 else []), vals
-assert all(set(x) == {"step", "val_loss"} for x in vals)
+assert all(set(x) == {"step", "val_loss", "train_loss", "gap"} for x in vals)
 assert steps[-1]["loss"] < steps[0]["loss"]
 best = min(x["val_loss"] for x in vals)
 assert abs(json.load(open(sys.argv[2]))["loss"] - best) <= 1e-12 * best

@@ -113,7 +113,7 @@ static int save(const char *path, const ft_run *run, const fixture *f, ft_err *w
     ft_header h = {0};
     ft_writer_options o = {0};
     ft_counts counts = {0};
-    ft_digest log = {{9}};
+    ft_log_digests log = {{{9}}, {{8}}};
     ft_buf extra = {0};
     ft_out *out = NULL;
     ft_writer *w = NULL;
@@ -132,9 +132,10 @@ static void load(const char *path, fixture *f)
 {
     ft_err e = {0};
     ft_train_state s = ft_trainer_state(f->t);
-    ft_digest log;
+    ft_log_digests log;
     OK(ft_checkpoint_read(path, NULL, &s, &log, &e));
-    assert_int_equal(log.b[0], 9);
+    assert_int_equal(log.steps.b[0], 9);
+    assert_int_equal(log.examples.b[0], 8);
     OK(ft_trainer_restore(f->t, &s, &e));
 }
 
@@ -145,6 +146,10 @@ static void assert_same_state(const fixture *a, const fixture *b)
     assert_int_equal(x.step, y.step);
     assert_int_equal(x.best_step, y.best_step);
     assert_int_equal(x.stale, y.stale);
+    assert_int_equal(x.seen.count, y.seen.count);
+    assert_int_equal(x.seen.rising, y.seen.rising);
+    assert_true(x.seen.nll == y.seen.nll && x.seen.weight == y.seen.weight &&
+                x.seen.train_loss == y.seen.train_loss && x.seen.val_loss == y.seen.val_loss);
     assert_memory_equal(&x.loss, &y.loss, sizeof x.loss);
     assert_memory_equal(&x.mean, &y.mean, sizeof x.mean);
     assert_memory_equal(&x.best_loss, &y.best_loss, sizeof x.best_loss);
@@ -313,6 +318,9 @@ static void other_runs_are_refused_by_name(void **state)
     now.validation = (ft_digest){{0}};
     refused(extra, &now, "this one has none");
     now = run;
+    now.forget.b[2] ^= 1;
+    refused(extra, &now, "the run had data of --forget none, this one has");
+    now = run;
     now.options = (ft_mp){lr.p, lr.n};
     refused(extra, &now, "--lr 0.02, this one has 0.029999999999999999");
     now.options = (ft_mp){batch.p, batch.n};
@@ -340,6 +348,56 @@ static void other_runs_are_refused_by_name(void **state)
     close(file.fd);
 }
 
+/* What was written before there was a number of the format: whole, but no run goes on from it. */
+static void an_older_format_is_whole_but_refused(void **state)
+{
+    ft_err e = {0};
+    ft_train_config cfg = config();
+    ft_buf options = options_map(0.02, 3, NULL), old = {0}, extra = {0};
+    ft_run run = a_run(&options);
+    fixture f = begin(&cfg, 1, 1);
+    scratch_file file = scratch_new();
+    ft_header h = {.kind = FT_KIND_CHECKPOINT};
+    ft_writer_options o = {0};
+    ft_counts counts = {0};
+    ft_out *out = NULL;
+    ft_writer *w = NULL;
+    ft_train_state s = ft_trainer_state(f.t);
+    (void)state;
+    ft_mp_put_map(&old, 2);
+    ft_mp_put_cstr(&old, "run");
+    ft_mp_put_map(&old, 1);
+    ft_mp_put_cstr(&old, "options");
+    ft_mp_put_map(&old, 0);
+    ft_mp_put_cstr(&old, "state");
+    ft_mp_put_map(&old, 6);
+    ft_mp_put_cstr(&old, "step");
+    ft_mp_put_uint(&old, 0);
+    ft_mp_put_cstr(&old, "loss");
+    ft_mp_put_float(&old, 3);
+    ft_mp_put_cstr(&old, "mean");
+    ft_mp_put_float(&old, 3);
+    ft_mp_put_cstr(&old, "stale");
+    ft_mp_put_uint(&old, 0);
+    ft_mp_put_cstr(&old, "params");
+    ft_mp_put_uint(&old, s.n_params);
+    ft_mp_put_cstr(&old, "log");
+    ft_mp_put_bin(&old, (uint8_t[16]){0}, 16);
+    h.extra = (ft_mp){old.p, old.n};
+    OK(ft_out_open_log(&out, file.path, &e));
+    OK(ft_writer_open(&w, out, &h, &o, NULL, &e));
+    OK(ft_checkpoint_write(&s, w, &e));
+    OK(ft_writer_finish(&w, &counts, &e));
+    OK(ft_checkpoint_verify(file.path, NULL, &extra, &e));
+    refused((ft_mp){extra.p, extra.n}, &run, "a checkpoint of format 1, and this version of ft "
+            "goes on from format 2");
+    end(&f);
+    ft_buf_free(&options);
+    ft_buf_free(&old);
+    ft_buf_free(&extra);
+    close(file.fd);
+}
+
 static void states_that_cannot_be_are_refused(void **state)
 {
     ft_err e = {0};
@@ -349,7 +407,7 @@ static void states_that_cannot_be_are_refused(void **state)
     fixture f = begin(&cfg, 1, 1), no_val = begin(&cfg, 1, 0), wide = begin(&cfg, 2, 1);
     scratch_file file = scratch_new();
     ft_train_state s, good;
-    ft_digest log;
+    ft_log_digests log;
     (void)state;
     go(&f, 4);
     good = ft_trainer_state(f.t);
@@ -365,6 +423,15 @@ static void states_that_cannot_be_are_refused(void **state)
     assert_int_equal(ft_trainer_restore(f.t, &s, &e), FT_ERR_DATA);
     s = good;
     s.mean = INFINITY;
+    assert_int_equal(ft_trainer_restore(f.t, &s, &e), FT_ERR_DATA);
+    s = good;
+    s.seen.train_loss = NAN;
+    assert_int_equal(ft_trainer_restore(f.t, &s, &e), FT_ERR_DATA);
+    s = good;
+    s.seen.forgets = 1;        /* a run that measures no general text */
+    assert_int_equal(ft_trainer_restore(f.t, &s, &e), FT_ERR_DATA);
+    s = good;
+    s.seen.count = 5;
     assert_int_equal(ft_trainer_restore(f.t, &s, &e), FT_ERR_DATA);
     s = good;
     s.stale = 5;
@@ -552,6 +619,7 @@ int main(void)
         cmocka_unit_test(what_is_not_whole_is_seen),
         cmocka_unit_test(whole_streams_that_are_no_checkpoint_are_refused),
         cmocka_unit_test(other_runs_are_refused_by_name),
+        cmocka_unit_test(an_older_format_is_whole_but_refused),
         cmocka_unit_test(states_that_cannot_be_are_refused),
         cmocka_unit_test(the_folder_keeps_two_and_touches_nothing_else),
         cmocka_unit_test(patience_ends_a_run_and_keeps_the_best),

@@ -16,6 +16,8 @@ static int write_stream(const cli_adapter_output *a, ft_writer *w, ft_err *e)
         rc = ft_writer_derive_apart(w, a->val_in, e);
     if (rc == 0 && a->init)
         rc = ft_writer_derive(w, a->init, e);
+    if (rc == 0 && a->forget_in)
+        rc = ft_writer_derive_apart(w, a->forget_in, e);
     if (rc == 0)
         rc = ft_writer_derive_file(w, "model", &a->model->digest, e);
     if (rc == 0)

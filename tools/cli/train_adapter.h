@@ -11,7 +11,8 @@ typedef struct cli_adapter_output {
     const ft_adapter *adapter;
     const ft_model *model;
     const float *params;
-    const ft_reader *in, *val_in;      /* what it was trained on; val_in: or NULL */
+    const ft_reader *in;               /* what it was trained on */
+    const ft_reader *val_in, *forget_in;   /* what it was measured on, or NULL */
     const ft_reader *init;             /* the adapter that it began with, or NULL */
     uint64_t examples;
     ft_header header;

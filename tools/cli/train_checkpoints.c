@@ -29,8 +29,8 @@ static int is_whole(const char *path, ft_buf *extra)
     return 0;
 }
 
-/* Returns: whether there was a good checkpoint; then log is the digest of its log. */
-static int go_on(cli_checkpoints *c, ft_trainer *t, ft_digest *log)
+/* Returns: whether there was a good checkpoint; then log is what its logs have. */
+static int go_on(cli_checkpoints *c, ft_trainer *t, ft_log_digests *log)
 {
     ft_train_state s = ft_trainer_state(t);
     const char *path = NULL;
@@ -59,21 +59,22 @@ static int go_on(cli_checkpoints *c, ft_trainer *t, ft_digest *log)
     return i > 0;
 }
 
-void cli_checkpoints_begin(cli_checkpoints *c, ft_trainer *t, cli_train_log *log,
-                           const char *log_path)
+void cli_checkpoints_begin(cli_checkpoints *c, ft_trainer *t, cli_train_logs *logs)
 {
-    ft_digest digest;
+    ft_log_digests digests;
     c->run.data = ft_reader_digest(c->in);
     if (c->val_in)
         c->run.validation = ft_reader_digest(c->val_in);
     if (c->init)
         c->run.init = ft_reader_digest(c->init);
+    if (c->forget_in)
+        c->run.forget = ft_reader_digest(c->forget_in);
     c->run.options = cli_payload_options();
     c->header = cli_header_from(c->in, FT_KIND_CHECKPOINT);
-    if (go_on(c, t, &digest))
-        cli_train_log_go_on(log, log_path, ft_trainer_state(t).step, &digest);
-    else if (c->resume && log_path)
-        cli_train_log_begin(log, log_path);
+    if (go_on(c, t, &digests))
+        cli_train_logs_go_on(logs, ft_trainer_state(t).step, &digests);
+    else if (c->resume)
+        cli_train_logs_begin(logs);
     if (c->path)
         cli_stop_begin();
 }
@@ -87,6 +88,8 @@ static int write_stream(const cli_checkpoints *c, const ft_train_state *s, ft_wr
         rc = ft_writer_derive_apart(w, c->val_in, e);
     if (rc == 0 && c->init)
         rc = ft_writer_derive(w, c->init, e);
+    if (rc == 0 && c->forget_in)
+        rc = ft_writer_derive_apart(w, c->forget_in, e);
     if (rc == 0)
         rc = ft_writer_derive_file(w, "model", &c->run.model, e);
     if (rc == 0)
@@ -97,7 +100,7 @@ static int write_stream(const cli_checkpoints *c, const ft_train_state *s, ft_wr
     return rc;
 }
 
-static void save(cli_checkpoints *c, const ft_trainer *t, const ft_digest *log)
+static void save(cli_checkpoints *c, const ft_trainer *t, const ft_log_digests *log)
 {
     ft_train_state s = ft_trainer_state(t);
     ft_header h = c->header;
@@ -120,13 +123,14 @@ _Noreturn static void stop(cli_checkpoints *c, const ft_trainer *t)
     cli_fail();
 }
 
-void cli_checkpoints_step(cli_checkpoints *c, const ft_trainer *t, cli_train_log *log)
+void cli_checkpoints_step(cli_checkpoints *c, const ft_trainer *t, cli_train_logs *logs)
 {
+    ft_log_digests digests = cli_train_logs_digests(logs);
     int over = ft_trainer_is_over(t), stopping = cli_stop_asked() && !over;
     if (!c->path || (ft_trainer_state(t).step % c->every != 0 && !over && !stopping))
         return;
-    cli_train_log_sync(log);    /* no checkpoint of steps that the log may lose */
-    save(c, t, &log->digest);
+    cli_train_logs_sync(logs);    /* no checkpoint of steps that the log may lose */
+    save(c, t, &digests);
     if (stopping)
         stop(c, t);
 }

@@ -5,9 +5,9 @@
  *     cli_checkpoints c = {.path = "run1", .every = 50, .resume = 1};
  *     cli_checkpoints_open(&c);                             before any work
  *     … c.run = …; c.in = …;
- *     cli_checkpoints_begin(&c, trainer, &log, log_path);   the trainer is where it goes on
+ *     cli_checkpoints_begin(&c, trainer, &logs);            the trainer is where it goes on
  *     while (ft_trainer_step(trainer, …) == 0)
- *         … log …, cli_checkpoints_step(&c, trainer, &log);
+ *         … logs …, cli_checkpoints_step(&c, trainer, &logs);
  *     cli_checkpoints_end(&c);
  */
 #ifndef FT_CLI_TRAIN_CHECKPOINTS_H
@@ -24,7 +24,8 @@ typedef struct cli_checkpoints {
     const char *path;                  /* of the folder; NULL: none are kept             */
     uint64_t every;                    /* steps                                          */
     int resume;
-    const ft_reader *in, *val_in;      /* data, read to their ends; val_in: or NULL      */
+    const ft_reader *in;               /* data, read to its end                          */
+    const ft_reader *val_in, *forget_in;   /* likewise, or NULL                          */
     const ft_reader *init;             /* the adapter that the run begins with, or NULL  */
     ft_run run;                        /* model, transform, seed and numerics are set by
                                         * the caller                                     */
@@ -35,15 +36,14 @@ typedef struct cli_checkpoints {
 /* Opens the folder. Without resume, one that holds checkpoints is a usage error. */
 void cli_checkpoints_open(cli_checkpoints *c);
 
-/* With resume: puts the trainer and the log where the newest good checkpoint stands. A damaged one
- * gives a warning, one of another run is refused; where there is none a new log begins. From here
+/* With resume: puts the trainer and the logs where the newest good checkpoint stands. A damaged one
+ * gives a warning, one of another run is refused; where there is none new logs begin. From here
  * on signals ask for a checkpoint. */
-void cli_checkpoints_begin(cli_checkpoints *c, ft_trainer *t, cli_train_log *log,
-                           const char *log_path);
+void cli_checkpoints_begin(cli_checkpoints *c, ft_trainer *t, cli_train_logs *logs);
 
 /* Saves when it is time to, and removes what that replaces. When a signal asked for it: saves and
  * ends the program with status 75. */
-void cli_checkpoints_step(cli_checkpoints *c, const ft_trainer *t, cli_train_log *log);
+void cli_checkpoints_step(cli_checkpoints *c, const ft_trainer *t, cli_train_logs *logs);
 
 /* Signals end the program again. */
 void cli_checkpoints_end(cli_checkpoints *c);

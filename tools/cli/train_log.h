@@ -12,7 +12,7 @@
 
 #include "base/hash.h"
 #include "base/io.h"
-#include "train/trainer.h"
+#include "train/checkpoint.h"
 
 typedef struct cli_train_log {     /* all zero: no file, the digest of no line */
     ft_out *out;
@@ -20,19 +20,25 @@ typedef struct cli_train_log {     /* all zero: no file, the digest of no line *
     const char *path;              /* of a file whose name may not be on the disk yet, or NULL */
 } cli_train_log;
 
-/* Begins a new file. */
-void cli_train_log_begin(cli_train_log *log, const char *path);
+typedef struct cli_train_logs {
+    const char *steps_path, *examples_path;    /* or NULL: not kept */
+    cli_train_log steps, examples;
+} cli_train_logs;
 
-/* Goes on behind the lines of the first `step` steps, whose digest must be the one given; later
+/* Begins new files. */
+void cli_train_logs_begin(cli_train_logs *logs);
+
+/* Goes on behind the lines of the first `step` steps, whose digests must be those given; later
  * lines are cut off. A file that is missing or no regular file gets the later lines only. Refuses
- * (FT_ERR_DATA) a file that does not hold those lines. path: NULL: no file. */
-void cli_train_log_go_on(cli_train_log *log, const char *path, uint64_t step,
-                         const ft_digest *digest);
+ * (FT_ERR_DATA) a file that does not hold those lines. */
+void cli_train_logs_go_on(cli_train_logs *logs, uint64_t step, const ft_log_digests *digests);
 
-/* Appends the lines of a step. */
-void cli_train_log_step(cli_train_log *log, const ft_train_report *p);
+/* Appends the lines of a step, or what was measured before the first. train: the data. */
+void cli_train_logs_step(cli_train_logs *logs, const ft_train_report *p, const ft_trainer *t,
+                         ft_dataset *train);
 
-void cli_train_log_sync(cli_train_log *log);       /* waits until the disk has it */
-void cli_train_log_end(cli_train_log *log);
+ft_log_digests cli_train_logs_digests(const cli_train_logs *logs);
+void cli_train_logs_sync(cli_train_logs *logs);       /* waits until the disk has them */
+void cli_train_logs_end(cli_train_logs *logs);
 
 #endif

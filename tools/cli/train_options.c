@@ -92,6 +92,16 @@ const cli_option cli_train_list[] = {
      CLI_PAYLOAD | CLI_HIDDEN,
      "sum gradients in an order that --micro changes, to measure what the fixed one costs"},
     {"log", 0, CLI_TEXT, &cli_train.log_path, "FILE", 0, 0, 0, "write a JSON line for each step"},
+    {"forget", 0, CLI_TEXT, &cli_train.forget_path, "FILE", 0, 0, 0,
+     "packed stream of general text: measure what is forgotten of it"},
+    {"max-forget", 0, CLI_REAL, &cli_train.cfg.max_forget, "NATS", 0, 1e3, CLI_PAYLOAD,
+     "stop when its loss has risen by more; 0: never"},
+    {"kl", 0, CLI_REAL, &cli_train.cfg.kl, "WEIGHT", 0, 1e6, CLI_PAYLOAD,
+     "stay near the base: add WEIGHT * KL(base || tuned) to the loss"},
+    {"neftune", 0, CLI_REAL, &cli_train.cfg.neftune, "ALPHA", 0, 1e6, CLI_PAYLOAD,
+     "noise on the embeddings while training; 5 is usual"},
+    {"example-log", 0, CLI_TEXT, &cli_train.example_log_path, "FILE", 0, 0, 0,
+     "write a JSON line for each example that is trained on"},
     {"plan", 0, CLI_FLAG, &cli_train.plan_only, 0, 0, 0, 0,
      "print memory, steps and expected time; stop"},
     {0}};
@@ -205,6 +215,11 @@ void cli_train_options_take(void)
         cli_usage_error("--%s needs --checkpoint DIR", saved->resume ? "resume" : "every");
     if (cfg->patience && !cli_train.val_path)
         cli_usage_error("--patience needs --val FILE");
+    if (cfg->max_forget > 0 && !cli_train.forget_path)
+        cli_usage_error("--max-forget needs --forget FILE");
+    if (cli_train.log_path && cli_train.example_log_path &&
+        strcmp(cli_train.log_path, cli_train.example_log_path) == 0)
+        cli_usage_error("--log and --example-log are the same file");
     cli_train.start = ft_lora_start_by_name(start);
     if (cli_train.init_path && cli_train.start != FT_LORA_DEFAULT)
         cli_usage_error("--init and --lora-init both say what training begins with");

@@ -15,7 +15,8 @@ typedef struct cli_train_options {
     const char *init_path;         /* of the adapter to begin with, or NULL */
     ft_train_config cfg;           /* cfg.compute is the caller's to resolve, from compute */
     const char *base;              /* "file" or "nf4" */
-    const char *compute, *val_path, *log_path;     /* paths: or NULL */
+    const char *compute;
+    const char *val_path, *forget_path, *log_path, *example_log_path;      /* or NULL */
     const char *init_text;         /* or NULL */
     cli_checkpoints saved;
     int plan_only, allow_leak;
