@@ -249,7 +249,8 @@ int main(int argc, char **argv)
     cli_check(ft_train_plan_for(r.model, r.adapter, r.train, r.val, &o->cfg,
                                 ft_pool_threads(cli_pool()), &plan, cli_err()));
     cli_plan_check(&plan, o->cfg.memory);
-    cli_virtual_begin(r.adapter, r.model, r.tok, o->init_text, r.train);
+    if (!r.init)
+        cli_virtual_begin(r.adapter, r.model, r.tok, o->init_text, r.train);
     if (o->plan_only) {
         print_plan(&r, &plan);
         free_run(&r);

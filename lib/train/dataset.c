@@ -113,7 +113,8 @@ int ft_dataset_fetch(ft_dataset *d, const size_t *examples, size_t n, ft_batch *
 int ft_dataset_id(ft_dataset *d, size_t example, ft_buf *b, ft_err *e)
 {
     const ft_dataset_example *x = &d->examples[example];
-    uint64_t at = x->at + (uint64_t)x->T * 4 + mask_bytes(x->T);
+    size_t T = x->T - d->before.n;
+    uint64_t at = x->at + (uint64_t)T * 4 + mask_bytes(T);
     uint32_t n;
     uint8_t *room;
     int rc = ft_spool_read_at(d->spool, at, &n, sizeof n, e);

@@ -181,9 +181,9 @@ no() { # STATUS WORDS COMMAND...
     check_status "$no_status" "refused: $no_words" "$@"
     check "and says so" grep -q -- "$no_words" stderr
 }
-no 64 'prefix-tokens is for --method prefix' ft-train -m toy.gguf --prefix-tokens 3 packed.ft
-no 64 'lora-rank is for --method lora' ft-train -m toy.gguf --method prompt --lora-rank 3 packed.ft
-no 64 'init-text is for --method prefix' ft-train -m toy.gguf --init-text x packed.ft
+no 64 'prefix-tokens goes with --method prefix' ft-train -m toy.gguf --prefix-tokens 3 packed.ft
+no 64 'lora-rank goes with --method lora' ft-train -m toy.gguf --method prompt --lora-rank 3 packed.ft
+no 64 'init-text goes with --method prefix' ft-train -m toy.gguf --init-text x packed.ft
 no 64 'takes 1 to 254' ft-train -m toy.gguf --method prefix --prefix-tokens 255 packed.ft
 no 64 'has no tokens' ft-train -m toy.gguf --method prefix --init-text '' packed.ft -o no.ft
 no 65 '200 of them virtual' ft-train -m toy.gguf --method prompt --prompt-tokens 200 packed.ft \

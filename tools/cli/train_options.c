@@ -172,15 +172,29 @@ static const char *list_targets(unsigned bits)
     return list;
 }
 
+/* The adapter's matrices, from which a given option must not differ. */
+static const char *own_targets(const char *option, const char *given, unsigned bits)
+{
+    unsigned asked = bits;
+    const char *theirs = list_targets(bits);
+    if (cli_given(option))
+        cli_check(ft_targets_parse(given, &asked, cli_err()));
+    if (asked != bits)
+        cli_usage_error("--%s %s: %s has %s, and what it is stays: leave the option out", option,
+                        given, cli_train.init_path, theirs);
+    return theirs;
+}
+
+static void virtual_from(const ft_adapter_config *c)
+{
+    uint64_t *tokens = c->method == FT_METHOD_PREFIX ? &prefix_tokens : &prompt_tokens;
+    check_same(c->method == FT_METHOD_PREFIX ? "prefix-tokens" : "prompt-tokens", (double)*tokens,
+               (double)c->virtual_tokens);
+    *tokens = c->virtual_tokens;
+}
+
 static void lora_from(const ft_adapter_config *c)
 {
-    unsigned given = c->targets;
-    const char *theirs = list_targets(c->targets);
-    if (cli_given("lora-targets"))
-        cli_check(ft_targets_parse(targets, &given, cli_err()));
-    if (given != c->targets)
-        cli_usage_error("--lora-targets %s: %s has %s, and what it is stays: leave the option out",
-                        targets, cli_train.init_path, theirs);
     check_same("lora-rank", (double)rank, (double)c->rank);
     check_same("lora-alpha", (double)(float)alpha, (double)c->alpha);
     check_same("lora-dropout", (double)(float)dropout, (double)c->dropout);
@@ -191,7 +205,7 @@ static void lora_from(const ft_adapter_config *c)
     dropout = (double)c->dropout;
     rslora = c->rslora;
     dora = c->dora;
-    targets = theirs;
+    targets = own_targets("lora-targets", targets, c->targets);
 }
 
 void cli_train_options_from(const ft_adapter_config *c)
@@ -200,8 +214,15 @@ void cli_train_options_from(const ft_adapter_config *c)
     if (cli_given("method") && strcmp(method, theirs) != 0)
         cli_usage_error("--method %s: %s is of method %s", method, cli_train.init_path, theirs);
     method = theirs;
+    check_method(c->method);
+    if (cli_given("init-text"))
+        cli_usage_error("--init and --init-text both say what training begins with");
     if (c->method == FT_METHOD_LORA)
         lora_from(c);
+    if (c->method == FT_METHOD_IA3)
+        scaled = own_targets("ia3-targets", scaled, c->targets);
+    if (c->method == FT_METHOD_PREFIX || c->method == FT_METHOD_PROMPT)
+        virtual_from(c);
     cli_train.adapter = *c;
     if (!cli_given("lr"))
         cli_train.cfg.lr = ft_method_rate(c->method);
