@@ -25,13 +25,15 @@ struct ft_pass {
     float *gate, *up, *hidden; /* rows x F                                                    */
     float *ax;                 /* 3 x rows x max_rank                                         */
     float *logits;             /* wanted x V                                                  */
-    uint16_t *rounded;         /* rows x the widest input, for products in bf16               */
+    uint16_t *rounded;         /* rows x the widest input, for products in bf16,              */
+    ft_block_s8 *blocks;       /* and in bytes,                                               */
+    ft_packed *packed;         /* of which the weights are a copy, or NULL                    */
     float **scratch;           /* one block a pool worker, for products and scores            */
     unsigned workers;
 
     const ft_lora **lora;      /* of each row of the pass that runs, */
     int adapted;               /* whether one has any,               */
-    int bf16;                  /* what products are computed in,     */
+    enum ft_compute_in in;     /* what products are computed in,     */
     const ft_row *rows;        /* the rows,                          */
     size_t n, layer;           /* how many, and the layer            */
 };
@@ -52,6 +54,12 @@ static size_t scratch_floats(const ft_model *m, const ft_pass_limits *most)
 {
     return max_size(ft_products_scratch(widest_input(m), max_size(most->rows, most->wanted)),
                     m->H / m->H_kv * most->context);
+}
+
+/* Blocks of inputs, in bytes. */
+static size_t blocks_of(const ft_model *m, const ft_pass_limits *most)
+{
+    return max_size(most->rows, most->wanted) * ((widest_input(m) + 31) / 32);
 }
 
 /* Floats of the arrays that activations() lists, in its order. */
@@ -80,7 +88,8 @@ size_t ft_pass_bytes(const ft_model *m, unsigned threads, const ft_pass_limits *
     for (size_t i = 0; i < MATRICES + 2; i++)
         floats += size[i];
     return floats * sizeof(float) +
-           most->rows * (sizeof(ft_lora *) + widest_input(m) * sizeof(uint16_t));
+           most->rows * (sizeof(ft_lora *) + widest_input(m) * sizeof(uint16_t)) +
+           (most->int8 ? blocks_of(m, most) * sizeof(ft_block_s8) + ft_packed_bytes(m) : 0);
 }
 
 static int take_all(ft_pass *p, ft_err *e)
@@ -98,6 +107,11 @@ static int take_all(ft_pass *p, ft_err *e)
     p->rounded = ft_new_aligned(p->most.rows * widest_input(p->m), sizeof *p->rounded, e);
     if (!p->scratch || !p->lora || !p->rounded)
         return FT_ERR_NOMEM;
+    if (p->most.int8 && ft_packed_bytes(p->m) > 0) {
+        p->blocks = ft_new_aligned(blocks_of(p->m, &p->most), sizeof *p->blocks, e);
+        if (!p->blocks || ft_packed_new(&p->packed, p->m, p->pool, e) < 0)
+            return FT_ERR_NOMEM;
+    }
     for (unsigned i = 0; i < p->workers; i++)
         if (!(p->scratch[i] = ft_new_aligned(scratch_floats(p->m, &p->most), sizeof(float), e)))
             return FT_ERR_NOMEM;
@@ -140,6 +154,8 @@ void ft_pass_free(ft_pass **out)
         ft_free(p->scratch[i]);
     ft_free(p->scratch);
     ft_free(p->rounded);
+    ft_free(p->blocks);
+    ft_packed_free(&p->packed);
     ft_free(p->lora);
     ft_free(p->cos_sin);
     ft_free(p);
@@ -176,11 +192,13 @@ static void multiply(ft_pass *p, size_t n, const enum ft_target *targets, const 
 {
     const ft_layer *layer = &p->m->layers[p->layer];
     ft_product list[3];
-    ft_products run = {list, n, p->n, 0, 0, p->scratch,
-                       p->bf16 ? FT_PRODUCTS_BF16 : FT_PRODUCTS_F32};
+    ft_products run = {.list = list, .n = n, .M = p->n, .scratch = p->scratch, .compute = p->in};
     size_t width[3];
     for (size_t i = 0; i < n; i++) {
-        list[i] = (ft_product){&layer->w[targets[i]], x, y[i], NULL, NULL, NULL, p->rounded};
+        list[i] = (ft_product){.w = &layer->w[targets[i]], .x = x, .y = y[i],
+                               .rounded = p->rounded, .blocks = p->blocks};
+        if (p->packed)
+            list[i].packed = ft_packed_of(p->packed, p->layer, targets[i]);
         width[i] = layer->w[targets[i]].rows;
     }
     ft_products_run(&run, p->pool);
@@ -286,16 +304,20 @@ static void run_head(ft_pass *p)
             ft_kernels_get()->rmsnorm(p->x + i * m->C, m->final_norm, m->rms_eps,
                                       p->normed + wanted++ * m->C, m->C);
     if (wanted) {
-        ft_product head = {&m->head, p->normed, p->logits, NULL, NULL, NULL, NULL};
-        ft_products_run(&(ft_products){&head, 1, wanted, 0, 0, p->scratch, FT_PRODUCTS_F32},
-                        p->pool);
+        ft_product head = {.w = &m->head, .x = p->normed, .y = p->logits, .blocks = p->blocks};
+        ft_products run = {.list = &head, .n = 1, .M = wanted, .scratch = p->scratch};
+        if (p->packed)
+            head.packed = ft_packed_head(p->packed);
+        if (p->in == FT_IN_INT8 && head.packed && head.packed->groups)
+            run.compute = FT_IN_INT8;
+        ft_products_run(&run, p->pool);
     }
 }
 
-int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, int bf16, ft_err *e)
+int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, enum ft_compute_in in, ft_err *e)
 {
     const ft_weight *w = &p->m->embedding;
-    p->bf16 = bf16;
+    p->in = in;
     p->rows = rows;
     p->n = n;
     p->adapted = 0;
