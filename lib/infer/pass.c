@@ -8,7 +8,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { MATRICES = 9 };
+/* BUNDLE: rows that follow each other in one sequence and look at its keys together. */
+enum { MATRICES = 9, BUNDLE = 4 };
+
+typedef struct bundle {
+    size_t row, n;
+} bundle;
 
 struct ft_pass {
     const ft_model *m;
@@ -31,6 +36,8 @@ struct ft_pass {
     float **scratch;           /* one block a pool worker, for products and scores            */
     unsigned workers;
 
+    bundle *bundles;           /* of the rows of the pass that runs; */
+    size_t n_bundles;
     const ft_lora **lora;      /* of each row of the pass that runs, */
     int adapted;               /* whether one has any,               */
     enum ft_compute_in in;     /* what products are computed in,     */
@@ -53,7 +60,7 @@ static size_t widest_input(const ft_model *m)
 static size_t scratch_floats(const ft_model *m, const ft_pass_limits *most)
 {
     return max_size(ft_products_scratch(widest_input(m), max_size(most->rows, most->wanted)),
-                    m->H / m->H_kv * most->context);
+                    BUNDLE * (m->H / m->H_kv) * (most->context + 2 * m->D));
 }
 
 /* Blocks of inputs, in bytes. */
@@ -88,7 +95,7 @@ size_t ft_pass_bytes(const ft_model *m, unsigned threads, const ft_pass_limits *
     for (size_t i = 0; i < MATRICES + 2; i++)
         floats += size[i];
     return floats * sizeof(float) +
-           most->rows * (sizeof(ft_lora *) + widest_input(m) * sizeof(uint16_t)) +
+           most->rows * (sizeof(ft_lora *) + sizeof(bundle) + widest_input(m) * sizeof(uint16_t)) +
            (most->int8 ? blocks_of(m, most) * sizeof(ft_block_s8) + ft_packed_bytes(m) : 0);
 }
 
@@ -104,8 +111,9 @@ static int take_all(ft_pass *p, ft_err *e)
     p->workers = ft_pool_threads(p->pool);
     p->scratch = ft_new(p->workers, sizeof *p->scratch, e);
     p->lora = ft_new(p->most.rows, sizeof *p->lora, e);
+    p->bundles = ft_new(p->most.rows, sizeof *p->bundles, e);
     p->rounded = ft_new_aligned(p->most.rows * widest_input(p->m), sizeof *p->rounded, e);
-    if (!p->scratch || !p->lora || !p->rounded)
+    if (!p->scratch || !p->lora || !p->bundles || !p->rounded)
         return FT_ERR_NOMEM;
     if (p->most.int8 && ft_packed_bytes(p->m) > 0) {
         p->blocks = ft_new_aligned(blocks_of(p->m, &p->most), sizeof *p->blocks, e);
@@ -157,6 +165,7 @@ void ft_pass_free(ft_pass **out)
     ft_free(p->blocks);
     ft_packed_free(&p->packed);
     ft_free(p->lora);
+    ft_free(p->bundles);
     ft_free(p->cos_sin);
     ft_free(p);
     *out = NULL;
@@ -239,30 +248,89 @@ static void file_row(void *ctx, size_t i, unsigned worker)
     }
 }
 
-/* Attention of one row's query heads that share key head g, over all tokens up to it:
- * out = softmax(q K' / sqrt(D)) V, positions in order. */
+/* What a bundle's rows compute for one key head: their query heads one after the other. */
+typedef struct view {
+    size_t rows, rep, D, ld;       /* ld: from one head's scores to the next's */
+    size_t first;                  /* keys that the first row sees: row r sees r more */
+    size_t layer, head;
+    const uint32_t *blocks;
+    float *q, *out, *score;        /* rows * rep of D, D, ld */
+} view;
+
+/* The first keys in whole blocks, which all rows see. */
+static size_t common(const view *v)
+{
+    return v->first / FT_KV_BLOCK * FT_KV_BLOCK;
+}
+
+/* Scores of rows [r, r + n) for the keys [from, to). */
+static void score_keys(const ft_kv *kv, const view *v, size_t r, size_t n, size_t from, size_t to)
+{
+    for (; from < to; from += FT_KV_BLOCK) {
+        size_t some = to - from < FT_KV_BLOCK ? to - from : FT_KV_BLOCK;
+        const float *keys = ft_kv_keys(kv, v->blocks[from / FT_KV_BLOCK], v->layer, v->head);
+        ft_kernels_get()->dot_rows(v->q + r * v->rep * v->D, v->D, n * v->rep, keys, some, v->D,
+                                   v->score + r * v->rep * v->ld + from, v->ld);
+    }
+}
+
+static void add_values(const ft_kv *kv, const view *v, size_t r, size_t n, size_t from, size_t to)
+{
+    for (; from < to; from += FT_KV_BLOCK) {
+        size_t some = to - from < FT_KV_BLOCK ? to - from : FT_KV_BLOCK;
+        const float *values = ft_kv_values(kv, v->blocks[from / FT_KV_BLOCK], v->layer, v->head);
+        ft_kernels_get()->add_rows(v->score + r * v->rep * v->ld + from, v->ld, n * v->rep,
+                                   values, some, v->D, v->out + r * v->rep * v->D);
+    }
+}
+
+/* out = softmax(q K' / sqrt(D)) V, positions in order: first what all rows see, then each row's
+ * last keys. */
+static void attend_view(const ft_kv *kv, const view *v)
+{
+    float scale = 1.0f / sqrtf((float)v->D);
+    score_keys(kv, v, 0, v->rows, 0, common(v));
+    memset(v->out, 0, v->rows * v->rep * v->D * sizeof *v->out);
+    for (size_t r = 0; r < v->rows; r++) {
+        score_keys(kv, v, r, 1, common(v), v->first + r);
+        for (size_t h = r * v->rep; h < (r + 1) * v->rep; h++)
+            ft_kernels_get()->softmax(v->score + h * v->ld, scale, v->first + r);
+    }
+    add_values(kv, v, 0, v->rows, 0, common(v));
+    for (size_t r = 0; r < v->rows; r++)
+        add_values(kv, v, r, 1, common(v), v->first + r);
+}
+
+/* Attention of one bundle's query heads that share a key head. */
 static void attend(void *ctx, size_t task, unsigned worker)
 {
     ft_pass *p = ctx;
     const ft_model *m = p->m;
-    const ft_kernels *kernel = ft_kernels_get();
-    size_t i = task / m->H_kv, g = task % m->H_kv, rep = m->H / m->H_kv, D = m->D;
-    size_t seen = p->rows[i].at + 1;
-    const uint32_t *blocks = p->rows[i].blocks;
-    const float *q = p->q + (i * m->H + g * rep) * D;
-    float *out = p->attended + (i * m->H + g * rep) * D, *score = p->scratch[worker];
-    for (size_t from = 0; from < seen; from += FT_KV_BLOCK) {
-        size_t n = seen - from < FT_KV_BLOCK ? seen - from : FT_KV_BLOCK;
-        const float *keys = ft_kv_keys(p->kv, blocks[from / FT_KV_BLOCK], p->layer, g);
-        kernel->dot_rows(q, D, rep, keys, n, D, score + from, seen);
-    }
-    for (size_t h = 0; h < rep; h++)
-        kernel->softmax(score + h * seen, 1.0f / sqrtf((float)D), seen);
-    memset(out, 0, rep * D * sizeof *out);
-    for (size_t from = 0; from < seen; from += FT_KV_BLOCK) {
-        size_t n = seen - from < FT_KV_BLOCK ? seen - from : FT_KV_BLOCK;
-        const float *values = ft_kv_values(p->kv, blocks[from / FT_KV_BLOCK], p->layer, g);
-        kernel->add_rows(score + from, seen, rep, values, n, D, out);
+    const bundle *b = &p->bundles[task / m->H_kv];
+    size_t g = task % m->H_kv, rep = m->H / m->H_kv, D = m->D, C = m->H * D;
+    const ft_row *row = &p->rows[b->row];
+    view v = {b->n, rep, D, row->at + b->n, row->at + 1, p->layer, g, row->blocks, NULL, NULL,
+              p->scratch[worker]};
+    v.q = v.score + b->n * rep * v.ld;
+    v.out = v.q + b->n * rep * D;
+    for (size_t r = 0; r < b->n; r++)
+        memcpy(v.q + r * rep * D, p->q + (b->row + r) * C + g * rep * D, rep * D * sizeof *v.q);
+    attend_view(p->kv, &v);
+    for (size_t r = 0; r < b->n; r++)
+        memcpy(p->attended + (b->row + r) * C + g * rep * D, v.out + r * rep * D,
+               rep * D * sizeof *v.out);
+}
+
+static void find_bundles(ft_pass *p)
+{
+    p->n_bundles = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const ft_row *row = &p->rows[i];
+        bundle *last = &p->bundles[p->n_bundles - (p->n_bundles > 0)];
+        if (i > 0 && last->n < BUNDLE && row->blocks == row[-1].blocks && row->at == row[-1].at + 1)
+            last->n++;
+        else
+            p->bundles[p->n_bundles++] = (bundle){i, 1};
     }
 }
 
@@ -281,7 +349,7 @@ static void run_layer(ft_pass *p)
     multiply(p, 3, (const enum ft_target[]){FT_Q, FT_K, FT_V}, p->normed,
              (float *const[]){p->q, p->k, p->v});
     ft_pool_run(p->pool, p->n, file_row, p);
-    ft_pool_run(p->pool, p->n * p->m->H_kv, attend, p);
+    ft_pool_run(p->pool, p->n_bundles * p->m->H_kv, attend, p);
     multiply(p, 1, (const enum ft_target[]){FT_O}, p->attended, (float *const[]){p->normed});
     add_rows(p, p->normed);
 
@@ -328,6 +396,7 @@ int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, enum ft_compute_in in,
         p->lora[i] = rows[i].lora;
         p->adapted |= rows[i].lora != NULL;
     }
+    find_bundles(p);
     for (p->layer = 0; p->layer < p->m->L; p->layer++)
         run_layer(p);
     run_head(p);

@@ -433,9 +433,9 @@ static void test_together_int8(void **state)
     together("toy256", FT_IN_INT8, 0.7);
 }
 
-/* Mean divergence of predictions in bytes from those in floats. llama.cpp, which rounds activations
- * to bytes too, has 6.5e-3 nats with Q8_0 (tests/bench/llama_bench.sh), and its own Q4_1 blocks of
- * activations are rounded as ours. */
+/* Mean divergence of predictions in bytes from those in floats, at most twice that of llama.cpp,
+ * which rounds activations to bytes, too: 7.0e-3 nats after the same tokens of the same file
+ * (tests/bench/llama_logits.c, llama-cpp-python 0.3.36). */
 static void test_int8_is_near(void **state)
 {
     ft_model *m = golden_model("real");
@@ -465,7 +465,7 @@ static void test_int8_is_near(void **state)
         sum += kl;
     }
     printf("mean divergence %.2e nats\n", sum / 6);
-    assert_true(sum / 6 <= 1e-2);
+    assert_true(sum / 6 <= 1.4e-2);
     free(f);
     free(b);
     ft_model_free(&m);
