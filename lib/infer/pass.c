@@ -52,6 +52,11 @@ static size_t max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static size_t whole_blocks(size_t tokens)
+{
+    return (tokens + FT_KV_BLOCK - 1) / FT_KV_BLOCK * FT_KV_BLOCK;
+}
+
 static size_t widest_input(const ft_model *m)
 {
     return max_size(max_size(m->C, m->H * m->D), m->F);
@@ -60,7 +65,7 @@ static size_t widest_input(const ft_model *m)
 static size_t scratch_floats(const ft_model *m, const ft_pass_limits *most)
 {
     return max_size(ft_products_scratch(widest_input(m), max_size(most->rows, most->wanted)),
-                    BUNDLE * (m->H / m->H_kv) * (most->context + 2 * m->D));
+                    BUNDLE * (m->H / m->H_kv) * (whole_blocks(most->context) + 2 * m->D));
 }
 
 /* Blocks of inputs, in bytes. */
@@ -233,7 +238,7 @@ static void file_row(void *ctx, size_t i, unsigned worker)
 {
     ft_pass *p = ctx;
     const ft_kernels *kernel = ft_kernels_get();
-    size_t at = p->rows[i].at, D = p->m->D, row = at % FT_KV_BLOCK * D;
+    size_t at = p->rows[i].at, D = p->m->D, row = at % FT_KV_BLOCK;
     uint32_t b = p->rows[i].blocks[at / FT_KV_BLOCK];
     const float *angles = p->cos_sin + at * D;
     (void)worker;
@@ -242,20 +247,24 @@ static void file_row(void *ctx, size_t i, unsigned worker)
     for (size_t g = 0; g < p->m->H_kv; g++) {
         float *k = p->k + (i * p->m->H_kv + g) * D;
         const float *v = p->v + (i * p->m->H_kv + g) * D;
+        float *keys = ft_kv_keys(p->kv, b, p->layer, g) + row;
         kernel->rope(k, angles, D);
-        memcpy(ft_kv_keys(p->kv, b, p->layer, g) + row, k, D * sizeof *k);
-        memcpy(ft_kv_values(p->kv, b, p->layer, g) + row, v, D * sizeof *v);
+        for (size_t d = 0; d < D; d++)
+            keys[d * FT_KV_BLOCK] = k[d];
+        memcpy(ft_kv_values(p->kv, b, p->layer, g) + row * D, v, D * sizeof *v);
     }
 }
 
 /* What a bundle's rows compute for one key head: their query heads one after the other. */
 typedef struct view {
-    size_t rows, rep, D, ld;       /* ld: from one head's scores to the next's */
+    size_t rows, rep, D, ld;       /* ld: from one head's scores to the next's: whole blocks  */
     size_t first;                  /* keys that the first row sees: row r sees r more */
     size_t layer, head;
     const uint32_t *blocks;
     float *q, *out, *score;        /* rows * rep of D, D, ld */
 } view;
+
+_Static_assert((size_t)FT_KV_BLOCK == (size_t)FT_PANEL, "a block's keys are a panel");
 
 /* The first keys in whole blocks, which all rows see. */
 static size_t common(const view *v)
@@ -263,15 +272,13 @@ static size_t common(const view *v)
     return v->first / FT_KV_BLOCK * FT_KV_BLOCK;
 }
 
-/* Scores of rows [r, r + n) for the keys [from, to). */
+/* Scores of rows [r, r + n) for the keys [from, to), and what their last block has behind them. */
 static void score_keys(const ft_kv *kv, const view *v, size_t r, size_t n, size_t from, size_t to)
 {
-    for (; from < to; from += FT_KV_BLOCK) {
-        size_t some = to - from < FT_KV_BLOCK ? to - from : FT_KV_BLOCK;
-        const float *keys = ft_kv_keys(kv, v->blocks[from / FT_KV_BLOCK], v->layer, v->head);
-        ft_kernels_get()->dot_rows(v->q + r * v->rep * v->D, v->D, n * v->rep, keys, some, v->D,
-                                   v->score + r * v->rep * v->ld + from, v->ld);
-    }
+    for (; from < to; from += FT_KV_BLOCK)
+        ft_kernels_get()->gemm_f32(n * v->rep, FT_KV_BLOCK, v->D, v->q + r * v->rep * v->D, v->D,
+                                   ft_kv_keys(kv, v->blocks[from / FT_KV_BLOCK], v->layer, v->head),
+                                   v->score + r * v->rep * v->ld + from, v->ld, 0);
 }
 
 static void add_values(const ft_kv *kv, const view *v, size_t r, size_t n, size_t from, size_t to)
@@ -309,7 +316,7 @@ static void attend(void *ctx, size_t task, unsigned worker)
     const bundle *b = &p->bundles[task / m->H_kv];
     size_t g = task % m->H_kv, rep = m->H / m->H_kv, D = m->D, C = m->H * D;
     const ft_row *row = &p->rows[b->row];
-    view v = {b->n, rep, D, row->at + b->n, row->at + 1, p->layer, g, row->blocks, NULL, NULL,
+    view v = {b->n, rep, D, whole_blocks(row->at + b->n), row->at + 1, p->layer, g, row->blocks, NULL, NULL,
               p->scratch[worker]};
     v.q = v.score + b->n * rep * v.ld;
     v.out = v.q + b->n * rep * D;

@@ -56,12 +56,11 @@ static void choose(void *ctx, size_t i, unsigned worker)
 {
     const run *r = ctx;
     const float *logits = ft_pass_logits(r->pass, i);
-    uint32_t best = 0;
+    float most = ft_kernels_get()->max(logits, r->m->V);
     (void)worker;
-    for (uint32_t id = 1; id < r->m->V; id++)
-        if (logits[id] > logits[best])
-            best = id;
-    r->next[i] = best;
+    r->next[i] = 0;
+    while (r->next[i] + 1 < r->m->V && logits[r->next[i]] < most)
+        r->next[i]++;
 }
 
 static void prepare(run *r, size_t threads)
