@@ -68,7 +68,12 @@ static size_t scratch_floats(const ft_model *m, const ft_pass_limits *most)
                     BUNDLE * (m->H / m->H_kv) * (whole_blocks(most->context) + 2 * m->D));
 }
 
-/* Blocks of inputs, in bytes. */
+/* Numbers of the inputs of a product in bf16, and their blocks in bytes. */
+static size_t rounded_of(const ft_model *m, const ft_pass_limits *most)
+{
+    return max_size(most->rows, most->wanted) * widest_input(m);
+}
+
 static size_t blocks_of(const ft_model *m, const ft_pass_limits *most)
 {
     return max_size(most->rows, most->wanted) * ((widest_input(m) + 31) / 32);
@@ -100,7 +105,8 @@ size_t ft_pass_bytes(const ft_model *m, unsigned threads, const ft_pass_limits *
     for (size_t i = 0; i < MATRICES + 2; i++)
         floats += size[i];
     return floats * sizeof(float) +
-           most->rows * (sizeof(ft_lora *) + sizeof(bundle) + widest_input(m) * sizeof(uint16_t)) +
+           most->rows * (sizeof(ft_lora *) + sizeof(bundle)) +
+           rounded_of(m, most) * sizeof(uint16_t) +
            (most->int8 ? blocks_of(m, most) * sizeof(ft_block_s8) + ft_packed_bytes(m) : 0);
 }
 
@@ -117,7 +123,7 @@ static int take_all(ft_pass *p, ft_err *e)
     p->scratch = ft_new(p->workers, sizeof *p->scratch, e);
     p->lora = ft_new(p->most.rows, sizeof *p->lora, e);
     p->bundles = ft_new(p->most.rows, sizeof *p->bundles, e);
-    p->rounded = ft_new_aligned(p->most.rows * widest_input(p->m), sizeof *p->rounded, e);
+    p->rounded = ft_new_aligned(rounded_of(p->m, &p->most), sizeof *p->rounded, e);
     if (!p->scratch || !p->lora || !p->bundles || !p->rounded)
         return FT_ERR_NOMEM;
     if (p->most.int8 && ft_packed_bytes(p->m) > 0) {
@@ -379,12 +385,12 @@ static void run_head(ft_pass *p)
             ft_kernels_get()->rmsnorm(p->x + i * m->C, m->final_norm, m->rms_eps,
                                       p->normed + wanted++ * m->C, m->C);
     if (wanted) {
-        ft_product head = {.w = &m->head, .x = p->normed, .y = p->logits, .blocks = p->blocks};
-        ft_products run = {.list = &head, .n = 1, .M = wanted, .scratch = p->scratch};
+        ft_product head = {.w = &m->head, .x = p->normed, .y = p->logits, .rounded = p->rounded,
+                           .blocks = p->blocks};
+        ft_products run = {.list = &head, .n = 1, .M = wanted, .scratch = p->scratch,
+                           .compute = p->in};
         if (p->packed)
             head.packed = ft_packed_head(p->packed);
-        if (p->in == FT_IN_INT8 && head.packed && head.packed->groups)
-            run.compute = FT_IN_INT8;
         ft_products_run(&run, p->pool);
     }
 }

@@ -52,8 +52,7 @@ void ft_pass_free(ft_pass **p);
 size_t ft_pass_bytes(const ft_model *m, unsigned threads, const ft_pass_limits *limits);
 
 /* Computes n rows (1..limits.rows) and files their keys and values. Rows of one sequence stand in
- * the order of their positions. in: what the layers' products are computed in (products.h); the
- * head is in bytes for FT_IN_INT8 where its weights allow that, and else in floats.
+ * the order of their positions. in: what products are computed in (products.h).
  * Errors: FT_ERR_NOMEM. */
 int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, enum ft_compute_in in,
                 ft_err *e) FT_MUST_CHECK;

@@ -8,8 +8,9 @@
 enum { LEAST_ROWS = 32, MOST_ROWS = 256, TASKS = 8, ROUND_ROWS = 8 };
 
 /* Up to so many rows of X, weights are decoded in registers, anew for each eight of them; for more
- * they are decoded once, into memory. */
-enum { FEW = 16 };
+ * they are decoded once, into memory. What is in bf16 already, where that is wanted, is not decoded
+ * at all. */
+enum { FEW = 16, FEW_BF16 = 7 };
 
 const char *ft_compute_in_name(enum ft_compute_in in)
 {
@@ -136,6 +137,8 @@ static void multiply(const ft_products *all, const ft_product *p, size_t row, si
     const ft_kernels *k = ft_kernels_get();
     int few = all->M <= FEW, bf16 = in_bf16(all, p);
     ft_dot_blocks *dot = few && !bf16 ? kernel_of(k, p->w) : NULL;
+    if (bf16 && p->w->type == FT_BF16 && all->M > FEW_BF16)
+        few = 0;
     ft_dot_blocks_bf16 *dot_bf16 = few && bf16 ? kernel_bf16_of(k, p->w) : NULL;
     size_t cols = p->w->cols;
     float *y = p->y + row;
