@@ -25,19 +25,25 @@ busy_rate() {
     calc "$1 / ($long - $short + 1e-9)" %.1f
 }
 
+# soon COMMAND...: what it prints, or nothing when it takes long: llama.cpp's threads wait for each
+# other in loops, and hardly get on when others use the machine.
+soon() { timeout 20 "$@" 2>/dev/null || true; }
+
 bench="$llama/bin/llama-bench"
 batched="$llama/bin/llama-batched-bench -c 2048 -npp 8 -npl 16"
 theirs() {
     [ -n "$llama" ] || return 0
-    one="$bench -m $file -t 1 -p 0 -n 64" many="$batched -m $file -t 1 -tb 1"
-    prompt="$bench -m $file -t 1 -p 512 -n 0"
-    busy_rate 128 "$one -r 3" "$one -r 1" >>l1.busy
-    busy_rate 512 "$many -ntg 40" "$many -ntg 8" >>l16.busy
-    busy_rate 1024 "$prompt -r 3" "$prompt -r 1" >>lp.busy
-    $bench -m "$file" -t "$all" -p 0 -n 64 -r 1 -o jsonl 2>/dev/null | jq .avg_ts >>l1.wall
-    $batched -m "$file" -t "$all" -tb "$all" -ntg 32 --output-format jsonl 2>/dev/null |
+    run="$bench -m $file -t 1 -p 0 -n 64"
+    busy_rate 128 "$run -r 3" "$run -r 1" >>l1.busy
+    run="$batched -m $file -t 1 -tb 1"
+    busy_rate 512 "$run -ntg 40" "$run -ntg 8" >>l16.busy
+    run="$bench -m $file -t 1 -p 512 -n 0"
+    busy_rate 1024 "$run -r 3" "$run -r 1" >>lp.busy
+    soon "$bench" -m "$file" -t "$all" -p 0 -n 64 -r 1 -o jsonl | jq .avg_ts >>l1.wall
+    # shellcheck disable=SC2086  # words
+    soon $batched -m "$file" -t "$all" -tb "$all" -ntg 32 --output-format jsonl |
         grep '^{' | jq .speed_tg >>l16.wall
-    $bench -m "$file" -t "$all" -p 512 -n 0 -r 1 -o jsonl 2>/dev/null | jq .avg_ts >>lp.wall
+    soon "$bench" -m "$file" -t "$all" -p 512 -n 0 -r 1 -o jsonl | jq .avg_ts >>lp.wall
 }
 ours() { # COMPUTE-FOR-ONE COMPUTE
     for kind in busy wall; do
@@ -50,12 +56,16 @@ ours() { # COMPUTE-FOR-ONE COMPUTE
     done
 }
 
+# ratio OURS THEIRS: of the medians; nothing when one is missing.
+ratio() {
+    a=$(median "$1") b=$(median "$2")
+    [ -z "$a" ] || [ -z "$b" ] || calc "$a / $b"
+}
 line() { # TITLE OURS THEIRS GOAL
     printf '%-28s busy %7.1f wall %7.1f' "$1" "$(median "$2.busy")" "$(median "$2.wall")"
-    [ -z "$llama" ] || printf '   llama.cpp %7.1f %7.1f   ratio %s %s (goal %s)' \
-        "$(median "$3.busy")" "$(median "$3.wall")" \
-        "$(calc "$(median "$2.busy") / $(median "$3.busy")")" \
-        "$(calc "$(median "$2.wall") / $(median "$3.wall")")" "$4"
+    [ -z "$llama" ] || printf '   llama.cpp busy %7.1f wall %7.1f   ratio %s %s (goal %s)' \
+        "$(median "$3.busy")" "$(median "$3.wall")" "$(ratio "$2.busy" "$3.busy")" \
+        "$(ratio "$2.wall" "$3.wall")" "$4"
     echo
 }
 
@@ -71,7 +81,7 @@ for type in q4_0 q8_0 bf16; do
     i=0
     while [ $i -lt "$runs" ]; do
         i=$((i + 1))
-        ours $one $many
+        ours "$one" "$many"
         theirs
     done
     line "$type one sequence, $one" o1 l1 "$goal"

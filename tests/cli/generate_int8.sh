@@ -59,7 +59,7 @@ check "f32 gives other bytes" sh -c '! cmp -s alone.ft other.ft'
 # Weights that are not in blocks are multiplied in bf16.
 grep -v '"a"' in.jsonl | ft-import -q >base.ft
 for kind in bf16 int8; do
-    ft-generate -q -m "$TOY" -n 16 --compute $kind <base.ft | ft-cat -q >$kind
+    ft-generate -q -m "$TOY" -n 16 --compute $kind <base.ft | ft-cat -q >$kind.jsonl
 done
-check_same "int8 with weights in floats is bf16" bf16 int8
+check_same "int8 with weights in floats is bf16" bf16.jsonl int8.jsonl
 finish
