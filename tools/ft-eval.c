@@ -7,7 +7,7 @@
 #include "tools/cli/leak.h"
 #include "tools/cli/load.h"
 #include "tools/cli/metrics.h"
-#include "train/adapter.h"
+#include "train/adapter_stream.h"
 
 #include <math.h>
 
@@ -48,9 +48,9 @@ static void check_template(const ft_reader *in, const ft_reader *adapter)
     cli_fail();
 }
 
-static ft_lora *read_adapter(ft_model *m, const ft_reader *in, cli_leak *trained)
+static ft_adapter *read_adapter(ft_model *m, const ft_reader *in, cli_leak *trained)
 {
-    ft_lora *l = NULL;
+    ft_adapter *l = NULL;
     ft_reader *adapter = NULL;
     const char *warning;
     cli_check(ft_adapter_read(&l, m, cli_adapter(), cli_pool(), &adapter, &warning, cli_err()));
@@ -143,7 +143,7 @@ static void check_choices(void)
             cli_usage_error("--%s goes with --metrics", of_text[i]);
 }
 
-static void measure_choices(ft_reader *in, const ft_model *m, const ft_lora *l,
+static void measure_choices(ft_reader *in, const ft_model *m, const ft_adapter *l,
                             const ft_tokenizer *tok, ft_out *scores)
 {
     cli_choices o = {.field = choices, .cluster = metrics.cluster, .draws = metrics.draws,
@@ -152,7 +152,7 @@ static void measure_choices(ft_reader *in, const ft_model *m, const ft_lora *l,
     cli_choices_run(&o, in, &nn, tok);
 }
 
-static void measure_loss(ft_reader *in, const ft_model *m, const ft_lora *l,
+static void measure_loss(ft_reader *in, const ft_model *m, const ft_adapter *l,
                          const ft_tokenizer *tok, ft_out *scores)
 {
     cli_evaluation r;
@@ -165,7 +165,7 @@ static void run_model(void)
 {
     ft_model *m = NULL;
     ft_tokenizer *tok;
-    ft_lora *l = NULL;
+    ft_adapter *l = NULL;
     ft_reader *in;
     ft_out *scores;
     cli_leak trained = {0};
@@ -190,7 +190,7 @@ static void run_model(void)
     if (scores)
         cli_check(ft_out_commit(&scores, cli_err()));
     ft_reader_free(&in);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_tokenizer_free(&tok);
     ft_model_free(&m);
 }

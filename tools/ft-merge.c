@@ -3,7 +3,7 @@
 #include "tools/cli/cli.h"
 #include "tools/cli/leak.h"
 #include "tools/cli/model_history.h"
-#include "train/adapter.h"
+#include "train/adapter_stream.h"
 
 #include <sys/stat.h>
 
@@ -40,7 +40,7 @@ static ft_out *open_output(void)
 }
 
 /* Reads back what was written, before it gets its name. */
-static void verify_output(const ft_model *m, const ft_lora *l, ft_type type, ft_out *out)
+static void verify_output(const ft_model *m, const ft_adapter *l, ft_type type, ft_out *out)
 {
     ft_model *merged = NULL;
     ft_merge_difference d;
@@ -56,7 +56,7 @@ static void verify_output(const ft_model *m, const ft_lora *l, ft_type type, ft_
 int main(int argc, char **argv)
 {
     ft_model *model = NULL;
-    ft_lora *lora = NULL;
+    ft_adapter *lora = NULL;
     ft_reader *reader = NULL;
     const char *warning = NULL, *adapter;
     ft_buf history = {0}, certificates = {0};
@@ -86,7 +86,7 @@ int main(int argc, char **argv)
     ft_buf_free(&certificates);
     cli_leak_free(&trained);
     ft_reader_free(&reader);
-    ft_lora_free(&lora);
+    ft_adapter_free(&lora);
     ft_model_free(&model);
     return cli_end();
 }

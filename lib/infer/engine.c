@@ -11,7 +11,7 @@ enum { WORTH_WAITING = 16 };
 
 typedef struct sequence {
     void *owner;
-    const ft_lora *lora;
+    const ft_adapter *adapter;
     uint32_t variant;            /* of lora, for the store          */
     uint64_t key;
     uint32_t *ids;               /* prompt, then answer             */
@@ -39,7 +39,7 @@ struct ft_engine {
     size_t blocks, promised;     /* of the store, by the sequences */
     sequence **active;           /* in order of arrival            */
     size_t n_active;
-    const ft_lora **variants;    /* variant i + 1 is variants[i]   */
+    const ft_adapter **variants;    /* variant i + 1 is variants[i]   */
     size_t n_variants, variants_cap;
 
     ft_row *rows;                /* of the pass, */
@@ -175,7 +175,7 @@ void ft_engine_free(ft_engine **out)
 /* ---- requests ---- */
 
 /* A number for each adapter, 0 for none. */
-static int variant_of(ft_engine *g, const ft_lora *l, uint32_t *variant, ft_err *e)
+static int variant_of(ft_engine *g, const ft_adapter *l, uint32_t *variant, ft_err *e)
 {
     size_t i = 0;
     while (i < g->n_variants && g->variants[i] != l)
@@ -219,13 +219,13 @@ static int new_sequence(ft_engine *g, const ft_request *r, sequence **out, ft_er
     s->promised = blocks_for(s->end - 1);
     s->ids = ft_new(s->end, sizeof *s->ids, e);
     s->blocks = ft_new(s->promised, sizeof *s->blocks, e);
-    if (!s->ids || !s->blocks || variant_of(g, r->lora, &s->variant, e) < 0) {
+    if (!s->ids || !s->blocks || variant_of(g, r->adapter, &s->variant, e) < 0) {
         free_sequence(out);
         return FT_ERR_NOMEM;
     }
     memcpy(s->ids, r->prompt, r->n * sizeof *s->ids);
     s->n = s->n_prompt = r->n;
-    s->lora = r->lora;
+    s->adapter = r->adapter;
     s->key = r->key;
     s->owner = r->owner;
     return 0;
@@ -349,7 +349,7 @@ static int add_rows(ft_engine *g, sequence *s, size_t n, int wanted, ft_err *e)
         return FT_ERR_NOMEM;
     for (size_t i = 0; i < n; i++)
         g->rows[g->n_rows++] = (ft_row){s->ids[s->at + i], wanted && i + 1 == n, s->at + i,
-                                        s->blocks, s->lora};
+                                        s->blocks, s->adapter};
     if (wanted)
         g->chosen[g->n_chosen++] = s;
     return 0;

@@ -23,7 +23,7 @@
 #include "infer/products.h"
 #include "infer/sample.h"
 #include "model/model.h"
-#include "nn/lora.h"
+#include "nn/adapter.h"
 
 enum { FT_ENGINE_ROWS = 64 };    /* tokens of prompts that a pass takes. No result depends on it. */
 
@@ -35,7 +35,7 @@ enum ft_ending { FT_ENDED,       /* the model gave a stop token, or `token` said
 typedef struct ft_request {
     const uint32_t *prompt;      /* n >= 1 ids; copied                                       */
     size_t n;
-    const ft_lora *lora;         /* NULL: the base alone                                     */
+    const ft_adapter *adapter;   /* NULL: the base alone                                     */
     uint64_t key;                /* sampling is a function of the seed, this and the token's
                                   * number                                                   */
     size_t max_tokens;           /* >= 1 */

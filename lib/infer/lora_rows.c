@@ -18,7 +18,7 @@ static void down(void *ctx, size_t task, unsigned worker)
 {
     const ft_lora_rows *r = ctx;
     size_t product = task / r->rows, row = task % r->rows;
-    const ft_lora *l = r->lora[row];
+    const ft_adapter *l = r->lora[row];
     const float *a = l ? ft_lora_a(l, l->params, r->layer, r->targets[product]) : NULL;
     (void)worker;
     if (a)

@@ -5,12 +5,12 @@
 #define FT_LORA_ROWS_H
 
 #include "base/pool.h"
-#include "nn/lora.h"
+#include "nn/adapter.h"
 
 #include <stddef.h>
 
 typedef struct ft_lora_rows {
-    const ft_lora *const *lora;    /* of each row; NULL: the base alone                 */
+    const ft_adapter *const *lora;    /* of each row; NULL: the base alone                 */
     size_t rows, layer;
     size_t n;                      /* products of the same x, at most 3                 */
     const enum ft_target *targets; /* n */

@@ -9,7 +9,7 @@ enum { SPAN = 256 };
 
 struct merger {
     const ft_model *m;
-    const ft_lora *l;
+    const ft_adapter *l;
     const ft_merge_options *options;
 };
 
@@ -34,7 +34,7 @@ static int is_adapted(const void *ctx, const ft_tensor *t)
 
 /* w += scaling * b A for n <= SPAN columns of one row; a: A at the first of them. The sum is
  * rounded once. */
-static void add_low_rank(const ft_lora *l, const float *a, size_t lda, const float *b, float *w,
+static void add_low_rank(const ft_adapter *l, const float *a, size_t lda, const float *b, float *w,
                          size_t n)
 {
     double sum[SPAN] = {0};
@@ -79,7 +79,7 @@ static int add_keys(const void *ctx, ft_gguf_writer *w, ft_err *e)
     return rc;
 }
 
-int ft_merge_write(const ft_model *m, const ft_lora *l, const ft_merge_options *o, ft_out *out,
+int ft_merge_write(const ft_model *m, const ft_adapter *l, const ft_merge_options *o, ft_out *out,
                    ft_pool *pool, ft_err *e)
 {
     struct merger g = {m, l, o};

@@ -13,7 +13,7 @@
 #include "base/io.h"
 #include "base/pool.h"
 #include "model/model.h"
-#include "nn/lora.h"
+#include "nn/adapter.h"
 
 typedef struct ft_merge_options {
     ft_type type;             /* FT_F32, FT_F16 or FT_BF16: of all matrices                */
@@ -29,7 +29,7 @@ typedef struct ft_merge_options {
  * Errors: FT_ERR_USAGE for another type; FT_ERR_NUMERIC for a merged weight that is not finite or
  * too large for f16, FT_ERR_DATA when it was so in the base (names tensor and weight); FT_ERR_IO,
  * FT_ERR_NOMEM. */
-int ft_merge_write(const ft_model *m, const ft_lora *l, const ft_merge_options *options,
+int ft_merge_write(const ft_model *m, const ft_adapter *l, const ft_merge_options *options,
                    ft_out *out, ft_pool *pool, ft_err *e) FT_MUST_CHECK;
 
 typedef struct ft_merge_difference {
@@ -45,7 +45,7 @@ typedef struct ft_merge_difference {
 /* Runs base with adapter and the merged model over the same fixed token sequences and compares
  * what they predict at each position.
  * Errors: FT_ERR_NUMERIC when the figure that counts for `type` is over its bound; *d is set. */
-int ft_merge_verify(const ft_model *m, const ft_lora *l, const ft_model *merged, ft_type type,
+int ft_merge_verify(const ft_model *m, const ft_adapter *l, const ft_model *merged, ft_type type,
                     ft_pool *pool, ft_merge_difference *d, ft_err *e) FT_MUST_CHECK;
 
 #endif

@@ -17,7 +17,7 @@ struct verifier {
     float *logits[2];              /* T x V of each */
 };
 
-static int verifier_take(struct verifier *v, const ft_model *m, const ft_lora *l,
+static int verifier_take(struct verifier *v, const ft_model *m, const ft_adapter *l,
                          const ft_model *merged, ft_pool *pool, ft_err *e)
 {
     ft_nn_limits limits = {0};
@@ -103,7 +103,7 @@ static int judge(ft_type type, const ft_merge_difference *d, ft_err *e)
                       FT_MERGE_MEAN_KL, ft_type_info_of((uint32_t)type)->name);
 }
 
-int ft_merge_verify(const ft_model *m, const ft_lora *l, const ft_model *merged, ft_type type,
+int ft_merge_verify(const ft_model *m, const ft_adapter *l, const ft_model *merged, ft_type type,
                     ft_pool *pool, ft_merge_difference *d, ft_err *e)
 {
     struct verifier v = {0};

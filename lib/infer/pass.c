@@ -38,7 +38,7 @@ struct ft_pass {
 
     bundle *bundles;           /* of the rows of the pass that runs; */
     size_t n_bundles;
-    const ft_lora **lora;      /* of each row of the pass that runs, */
+    const ft_adapter **adapters;    /* of each row of the pass that runs, */
     int adapted;               /* whether one has any,               */
     enum ft_compute_in in;     /* what products are computed in,     */
     const ft_row *rows;        /* the rows,                          */
@@ -105,7 +105,7 @@ size_t ft_pass_bytes(const ft_model *m, unsigned threads, const ft_pass_limits *
     for (size_t i = 0; i < MATRICES + 2; i++)
         floats += size[i];
     return floats * sizeof(float) +
-           most->rows * (sizeof(ft_lora *) + sizeof(bundle)) +
+           most->rows * (sizeof(ft_adapter *) + sizeof(bundle)) +
            rounded_of(m, most) * sizeof(uint16_t) +
            (most->int8 ? blocks_of(m, most) * sizeof(ft_block_s8) + ft_packed_bytes(m) : 0);
 }
@@ -121,10 +121,10 @@ static int take_all(ft_pass *p, ft_err *e)
             return FT_ERR_NOMEM;
     p->workers = ft_pool_threads(p->pool);
     p->scratch = ft_new(p->workers, sizeof *p->scratch, e);
-    p->lora = ft_new(p->most.rows, sizeof *p->lora, e);
+    p->adapters = ft_new(p->most.rows, sizeof *p->adapters, e);
     p->bundles = ft_new(p->most.rows, sizeof *p->bundles, e);
     p->rounded = ft_new_aligned(rounded_of(p->m, &p->most), sizeof *p->rounded, e);
-    if (!p->scratch || !p->lora || !p->bundles || !p->rounded)
+    if (!p->scratch || !p->adapters || !p->bundles || !p->rounded)
         return FT_ERR_NOMEM;
     if (p->most.int8 && ft_packed_bytes(p->m) > 0) {
         p->blocks = ft_new_aligned(blocks_of(p->m, &p->most), sizeof *p->blocks, e);
@@ -175,7 +175,7 @@ void ft_pass_free(ft_pass **out)
     ft_free(p->rounded);
     ft_free(p->blocks);
     ft_packed_free(&p->packed);
-    ft_free(p->lora);
+    ft_free(p->adapters);
     ft_free(p->bundles);
     ft_free(p->cos_sin);
     ft_free(p);
@@ -223,8 +223,8 @@ static void multiply(ft_pass *p, size_t n, const enum ft_target *targets, const 
     }
     ft_products_run(&run, p->pool);
     if (p->adapted)
-        ft_lora_rows_add(&(ft_lora_rows){p->lora, p->n, p->layer, n, targets, x, list[0].w->cols,
-                                         y, width, p->ax, p->most.max_rank}, p->pool);
+        ft_lora_rows_add(&(ft_lora_rows){p->adapters, p->n, p->layer, n, targets, x,
+                                         list[0].w->cols, y, width, p->ax, p->most.max_rank}, p->pool);
 }
 
 static void normalise_rows(ft_pass *p, const float *norm)
@@ -406,8 +406,8 @@ int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, enum ft_compute_in in,
         if (need_angles(p, rows[i].at + 1, e) < 0)
             return FT_ERR_NOMEM;
         ft_weight_part(w, rows[i].id, 0, w->cols, p->x + i * w->cols);
-        p->lora[i] = rows[i].lora;
-        p->adapted |= rows[i].lora != NULL;
+        p->adapters[i] = rows[i].adapter;
+        p->adapted |= rows[i].adapter != NULL;
     }
     find_bundles(p);
     for (p->layer = 0; p->layer < p->m->L; p->layer++)

@@ -18,7 +18,7 @@
 #include "infer/kv.h"
 #include "infer/products.h"
 #include "model/model.h"
-#include "nn/lora.h"
+#include "nn/adapter.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -38,7 +38,7 @@ typedef struct ft_row {
     int wanted;                  /* logits after this token                                     */
     size_t at;                   /* its position; those before it are in the store or this pass */
     const uint32_t *blocks;      /* of its sequence: at / FT_KV_BLOCK + 1 of them               */
-    const ft_lora *lora;         /* NULL: the base alone                                        */
+    const ft_adapter *adapter;   /* NULL: the base alone                                        */
 } ft_row;
 
 /* model, kv and pool must outlive it. Owns: the caller, ft_pass_free (accepts NULL, sets NULL).

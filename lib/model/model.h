@@ -76,6 +76,10 @@ int ft_model_find(const ft_model *m, const ft_tensor *t, size_t *layer, enum ft_
 /* A tensor of the file as what the model computes with. */
 ft_weight ft_model_weight(const ft_model *m, const ft_tensor *t);
 
+/* Numbers that the model has learned: matrices, norms, embedding, and the head where it is another
+ * matrix. */
+uint64_t ft_model_parameters(const ft_model *m);
+
 /* Bytes that the weights take in memory: the file's tensors, or what replaced them. */
 size_t ft_model_weight_bytes(const ft_model *m);
 

@@ -69,6 +69,15 @@ ft_weight ft_model_weight(const ft_model *m, const ft_tensor *t)
                        .data = t->data};
 }
 
+uint64_t ft_model_parameters(const ft_model *m)
+{
+    uint64_t n = (uint64_t)m->V * m->C * (m->tied ? 1 : 2) + m->C * (2 * m->L + 1);
+    for (size_t l = 0; l < m->L; l++)
+        for (int t = 0; t < FT_TARGETS; t++)
+            n += (uint64_t)m->layers[l].w[t].rows * m->layers[l].w[t].cols;
+    return n;
+}
+
 size_t ft_model_weight_bytes(const ft_model *m)
 {
     size_t bytes = 0;

@@ -204,13 +204,21 @@ static size_t outputs(const struct ft_nn *nn, size_t layer, enum ft_target t)
     return nn->m->layers[layer].w[t].rows;
 }
 
+/* What the method has to do before the products with n matrices of the input x. */
+static void down(struct ft_nn *nn, const struct rowset *rows, size_t layer,
+                 const enum ft_target *t, size_t n, const elem *x, const struct acts *a)
+{
+    if (nn->hooks->down)
+        nn->hooks->down(nn, rows, layer, t, n, x, a);
+}
+
 /* q, k or v of some rows. */
 static void project(struct ft_nn *nn, const struct rowset *rows, size_t layer, const elem *h,
                     const enum ft_target *t, size_t n, const struct acts *a)
 {
     struct product p[3] = {0};
     struct finish f[3];
-    nn_lora_down(nn, rows, layer, t, n, h, a);
+    down(nn, rows, layer, t, n, h, a);
     for (size_t i = 0; i < n; i++) {
         size_t cols = outputs(nn, layer, t[i]);
         f[i] = (struct finish){.rows = rows, .width = cols, .rotate = t[i] != FT_V,
@@ -248,7 +256,7 @@ static void project_back(struct ft_nn *nn, size_t l, enum ft_target t, const ele
     const struct rowset *rows = rows_of_layer(nn, l);
     struct finish f = {.rows = rows, .a = a, .residual = residual, .y = y};
     struct product p = {.n_out = 1, .cols = nn->m->C, .finish = put_sum, .ctx = &f, .layer = l};
-    nn_lora_down(nn, rows, l, &t, 1, x, a);
+    down(nn, rows, l, &t, 1, x, a);
     nn_linear_terms(nn, l, t, x, a, &p.out[0]);
     nn_products(nn, rows, &p, 1);
 }
@@ -260,7 +268,7 @@ static void gate_and_up(struct ft_nn *nn, size_t l, const struct acts *a)
     struct finish f = {.rows = rows, .a = a};
     struct product p = {.n_out = 2, .cols = nn->m->F, .finish = put_swiglu, .ctx = &f, .layer = l};
     norm(nn, rows, a->x2, nn->m->layers[l].mlp_norm, a->inv2);
-    nn_lora_down(nn, rows, l, t, 2, nn->h, a);
+    down(nn, rows, l, t, 2, nn->h, a);
     for (size_t i = 0; i < 2; i++)
         nn_linear_terms(nn, l, t[i], nn->h, a, &p.out[i]);
     nn_products(nn, rows, &p, 1);
@@ -278,19 +286,19 @@ void nn_layer_forward(struct ft_nn *nn, size_t l, float *x_next)
 /* Computes again what was not kept. */
 static void recompute(struct ft_nn *nn, size_t l)
 {
-    static const enum ft_target o = FT_O, down = FT_DOWN;
+    static const enum ft_target o = FT_O, mlp = FT_DOWN;
     const struct rowset *rows = rows_of_layer(nn, l);
     struct acts *a = &nn->acts[l];
     if (nn->limits.recompute == FT_RECOMPUTE_NONE)
         return;
     attend(nn, l, a);
     if (nn->limits.recompute == FT_RECOMPUTE_ATTENTION) {
-        nn_lora_down(nn, rows, l, &o, 1, a->att, a);
+        down(nn, rows, l, &o, 1, a->att, a);
         return;
     }
     project_back(nn, l, FT_O, a->att, a, a->x, a->x2);
     gate_and_up(nn, l, a);
-    nn_lora_down(nn, rows, l, &down, 1, nn->act, a);
+    down(nn, rows, l, &mlp, 1, nn->act, a);
 }
 
 /* ---- backward ---- */
@@ -302,14 +310,14 @@ static void back(struct ft_nn *nn, const struct rowset *rows, const struct linea
                  struct finish *f, float *grads)
 {
     struct product p = {.n_out = 1, .cols = cols, .finish = finish, .ctx = f, .layer = b->layer};
-    if (nn->lora)
-        nn_lora_du(nn, rows, b);
+    if (nn->hooks->du)
+        nn->hooks->du(nn, rows, b);
     if (finish) {
         nn_linear_back_terms(nn, b, &p.out[0]);
         nn_products(nn, rows, &p, 1);
     }
-    if (nn->lora)
-        nn_lora_gradients(nn, rows, b, grads);
+    if (nn->hooks->gradients)
+        nn->hooks->gradients(nn, rows, b, grads);
 }
 
 static void operand_task(void *ctx, size_t task, unsigned worker)
@@ -333,11 +341,11 @@ static void mlp_backward(struct ft_nn *nn, size_t l, const struct acts *a, float
 {
     const struct rowset *rows = rows_of_layer(nn, l);
     const ft_layer *w = &nn->m->layers[l];
-    struct linear_back down = {l, 1, {FT_DOWN}, nn->act, {nn->dy}, a};
+    struct linear_back last = {l, 1, {FT_DOWN}, nn->act, {nn->dy}, a};
     struct linear_back gate_up = {l, 2, {FT_GATE, FT_UP}, nn->h, {nn->dgate, nn->dup}, a};
     struct finish f = {.rows = rows, .a = a, .y = nn->dh, .width = nn->m->C};
     dx_as_operand(nn, rows);
-    back(nn, rows, &down, nn->m->F, put_swiglu_back, &f, grads);
+    back(nn, rows, &last, nn->m->F, put_swiglu_back, &f, grads);
     norm(nn, rows, a->x2, w->mlp_norm, a->inv2);
     back(nn, rows, &gate_up, nn->m->C, put_floats, &f, grads);
     norm_back(nn, rows, a->x2, w->mlp_norm, a->inv2);

@@ -1,4 +1,5 @@
 /* memory.c: what a transformer takes, planned and taken as one block. */
+#include "nn/method.h"
 #include "nn/nn_internal.h"
 
 #include "base/mem.h"
@@ -48,10 +49,17 @@ static size_t scratch_size(const struct ft_nn *nn)
 {
     const ft_model *m = nn->m;
     size_t n = larger((size_t)4 * FT_DEPTH, 2 * larger(m->F, larger(m->C, m->H * m->D)));
-    size_t sums = nn->lora && nn->limits.training ? nn_sum_scratch(nn->lora->cfg.rank) : 0;
+    size_t sums = nn->limits.training ? nn_sum_scratch(nn->R) : 0;
     n = larger(n, sums + nn_product_scratch(nn->bf16));
     n = larger(n, nn_attention_scratch(m, nn->limits.training));
     return (n + 15) & ~(size_t)15;
+}
+
+static void place_narrow(struct ft_nn *nn, struct layout *l, struct acts *a, int from, int to)
+{
+    for (int t = from; nn->R && t <= to; t++)
+        a->u[t] = nn->adapter->cfg.targets >> t & 1 ? take_elems(nn, l, nn->rows_cap, nn->R2)
+                                                    : NULL;
 }
 
 /* The part of a layer's activations that is kept whatever is computed again. */
@@ -66,8 +74,7 @@ static void place_kept(struct ft_nn *nn, struct layout *l, struct acts *a)
     a->gate = take_elems(nn, l, N, m->F);
     a->up = take_elems(nn, l, N, m->F);
     a->inv2 = take(l, N, 1);
-    for (int t = FT_GATE; nn->lora && t <= FT_DOWN; t++)
-        a->u[t] = nn->lora->cfg.targets >> t & 1 ? take_elems(nn, l, N, nn->R2) : NULL;
+    place_narrow(nn, l, a, FT_GATE, FT_DOWN);
 }
 
 /* The rest of FULL, and the rest of ATTENTION. */
@@ -93,8 +100,7 @@ static void place_attention(struct ft_nn *nn, struct layout *l, struct acts *a)
     a->att = take_elems(nn, l, N, m->H * m->D);
     a->lse = take(l, N, m->H);
     a->inv1 = take(l, N, 1);
-    for (int t = FT_Q; nn->lora && t <= FT_O; t++)
-        a->u[t] = nn->lora->cfg.targets >> t & 1 ? take_elems(nn, l, N, nn->R2) : NULL;
+    place_narrow(nn, l, a, FT_Q, FT_O);
 }
 
 static void place_layer(struct ft_nn *nn, struct layout *l, struct acts *a)
@@ -167,9 +173,9 @@ static void place_gradients(struct ft_nn *nn, struct layout *l)
     nn->dk_heads = take(l, nn->keys_cap, m->H * m->D);
     nn->dv_heads = take(l, nn->keys_cap, m->H * m->D);
     for (int i = 0; i < 3; i++) {
-        nn->du[i] = nn->lora ? take_elems(nn, l, N, R2) : NULL;
-        nn->ut[i] = nn->lora ? take_elems(nn, l, R2, 2 * nn->keys_cap) : NULL;
-        nn->dut[i] = nn->lora ? take_elems(nn, l, R2, 2 * nn->keys_cap) : NULL;
+        nn->du[i] = R2 ? take_elems(nn, l, N, R2) : NULL;
+        nn->ut[i] = R2 ? take_elems(nn, l, R2, 2 * nn->keys_cap) : NULL;
+        nn->dut[i] = R2 ? take_elems(nn, l, R2, 2 * nn->keys_cap) : NULL;
     }
 }
 
@@ -218,7 +224,7 @@ static size_t place_all(struct ft_nn *nn, struct layout *l, struct acts *acts)
     nn->hs = take_elems(nn, l, N, m->C);
     nn->act = take_elems(nn, l, N, m->F);
     nn->flip = take_elems(nn, l, 2 * nn->keys_cap, m->H_kv * m->D);
-    if (nn->lora && nn->lora->cfg.dropout > 0)
+    if (nn->adapter && nn->adapter->cfg.dropout > 0)
         nn->masked = take_elems(nn, l, N, widest);
     if (nn->int8) {
         size_t inputs = larger(2 * m->F, (m->H + 2 * m->H_kv) * m->D);
@@ -252,17 +258,23 @@ static int check_limits(const ft_model *m, const ft_nn_limits *lim, ft_err *e)
     return 0;
 }
 
+static const struct nn_hooks no_hooks;
+
 /* Fills in what follows from model, limits and the type of products. */
-static void begin(struct ft_nn *nn, const ft_model *m, const ft_lora *lora, unsigned threads,
+static void begin(struct ft_nn *nn, const ft_model *m, const ft_adapter *adapter, unsigned threads,
                   const ft_nn_limits *limits)
 {
     const ft_kernels *k = ft_kernels_get();
-    *nn = (struct ft_nn){.m = m, .lora = lora, .kern = k, .limits = *limits, .threads = threads};
+    *nn = (struct ft_nn){.m = m, .adapter = adapter, .kern = k, .limits = *limits,
+                         .threads = threads, .hooks = &no_hooks};
     nn->bf16 = ft_compute_resolve(limits->compute) != FT_COMPUTE_F32;
     nn->int8 = limits->compute == FT_COMPUTE_INT8;
     if (!limits->training)
         nn->limits.recompute = FT_RECOMPUTE_NONE;
-    nn->R2 = lora ? lora->cfg.rank + lora->cfg.rank % 2 : 0;
+    if (adapter)
+        nn->hooks = ft_method_kind_of(adapter->cfg.method)->hooks;
+    nn->R = adapter ? adapter->cfg.rank : 0;
+    nn->R2 = nn->R + nn->R % 2;
     nn->rows_cap = limits->tokens + limits->prefix_tokens;
     nn->keys_cap = limits->prefix_tokens ? limits->tokens * 2 + limits->prefix_tokens
                                          : limits->tokens;
@@ -295,7 +307,7 @@ static size_t weight_bytes(const ft_model *m, int streamed)
     return streamed ? all - (m->L - 1) * layer : all;
 }
 
-int ft_nn_plan_for(const ft_model *m, const ft_lora *lora, unsigned threads,
+int ft_nn_plan_for(const ft_model *m, const ft_adapter *adapter, unsigned threads,
                    const ft_nn_limits *limits, ft_nn_plan *plan, ft_err *e)
 {
     struct ft_nn nn;
@@ -303,7 +315,7 @@ int ft_nn_plan_for(const ft_model *m, const ft_lora *lora, unsigned threads,
     int rc = check_limits(m, limits, e);
     if (rc < 0)
         return rc;
-    begin(&nn, m, lora, threads, limits);
+    begin(&nn, m, adapter, threads, limits);
     if ((rc = measure(&nn, &total, &fixed, e)) < 0)
         return rc;
     plan->weights = weight_bytes(m, limits->stream_weights);
@@ -345,7 +357,7 @@ static int take_memory(struct ft_nn *nn, size_t total, ft_err *e)
     return 0;
 }
 
-int ft_nn_new(ft_nn **out, const ft_model *m, const ft_lora *lora, ft_pool *pool,
+int ft_nn_new(ft_nn **out, const ft_model *m, const ft_adapter *adapter, ft_pool *pool,
               const ft_nn_limits *limits, ft_err *e)
 {
     struct ft_nn *nn;
@@ -357,7 +369,7 @@ int ft_nn_new(ft_nn **out, const ft_model *m, const ft_lora *lora, ft_pool *pool
     nn = ft_new(1, sizeof *nn, e);
     if (!nn)
         return FT_ERR_NOMEM;
-    begin(nn, m, lora, ft_pool_threads(pool), limits);
+    begin(nn, m, adapter, ft_pool_threads(pool), limits);
     nn->pool = pool;
     if ((rc = nn_blas_load(e)) < 0 || (rc = measure(nn, &total, &fixed, e)) < 0 ||
         (rc = take_memory(nn, total, e)) < 0) {

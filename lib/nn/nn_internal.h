@@ -59,7 +59,8 @@ struct acts {
 
 struct ft_nn {
     const ft_model *m;
-    const ft_lora *lora;
+    const ft_adapter *adapter;  /* NULL: the base alone */
+    const struct nn_hooks *hooks;
     ft_pool *pool;
     const ft_kernels *kern;
     const struct nn_type *type;
@@ -67,7 +68,7 @@ struct ft_nn {
     ft_nn_limits limits;
     unsigned threads;
     int bf16, int8;            /* operands are bf16; those that meet weights become bytes       */
-    size_t R2;                 /* rank rounded up to even */
+    size_t R, R2;              /* rank, 0 without; rounded up to even */
     size_t rows_cap, keys_cap; /* tokens of prefixes and a call; keys of a call */
 
     float *block;              /* one allocation, everything below points into it              */
@@ -205,14 +206,13 @@ size_t nn_tile_cols(const struct ft_nn *nn, size_t n);
 size_t nn_product_scratch(int bf16);
 static inline size_t nn_sum_scratch(size_t R) { return R * FT_TILE_COLS_MAX; }
 
-/* ---- linear.c: frozen matrices with LoRA beside them ---- */
+/* ---- linear.c: frozen matrices, with a method's terms beside them ---- */
 
-/* Adds the terms of y = x W^T + s u B^T, for layer and target. */
+void nn_add_term(struct output *out, const elem *a, size_t lda, size_t k, struct source b,
+                 int mask);
+/* Adds the terms of y = x W^T + …, for layer and target. */
 void nn_linear_terms(struct ft_nn *nn, size_t layer, enum ft_target t, const elem *x,
                      const struct acts *a, struct output *out);
-/* u = drop(x) A^T for each adapted one of n targets that share the input x. */
-void nn_lora_down(struct ft_nn *nn, const struct rowset *rows, size_t layer,
-                  const enum ft_target *t, size_t n, const elem *x, const struct acts *a);
 
 /* What backward is to do with n matrices that share their input x. */
 struct linear_back {
@@ -222,13 +222,28 @@ struct linear_back {
     const elem *dy[3];         /* gradients of their outputs */
     const struct acts *a;
 };
-/* du of each, and its transposed form. */
-void nn_lora_du(struct ft_nn *nn, const struct rowset *rows, const struct linear_back *b);
-/* Adds the terms of dx = sum of dy W + du A. */
+/* Adds the terms of dx = sum of dy W + …. */
 void nn_linear_back_terms(struct ft_nn *nn, const struct linear_back *b, struct output *out);
-/* Adds the gradients of A and B. */
-void nn_lora_gradients(struct ft_nn *nn, const struct rowset *rows, const struct linear_back *b,
-                       float *grads);
+
+/* ---- how a method takes part in a layer ---- */
+
+/* What layer.c and linear.c call, each at its place; a NULL member is nothing to do. */
+struct nn_hooks {
+    /* Before the products with n matrices that share the input x. */
+    void (*down)(struct ft_nn *nn, const struct rowset *rows, size_t layer,
+                 const enum ft_target *t, size_t n, const elem *x, const struct acts *a);
+    /* Adds its terms of y. */
+    void (*terms)(struct ft_nn *nn, size_t layer, enum ft_target t, const struct acts *a,
+                  struct output *out);
+    /* Before dx: what the gradients of the outputs come to. */
+    void (*du)(struct ft_nn *nn, const struct rowset *rows, const struct linear_back *b);
+    /* Adds its terms of dx for matrix b->t[i]. */
+    void (*back_terms)(struct ft_nn *nn, const struct linear_back *b, size_t i,
+                       struct output *out);
+    /* Adds the gradients of its parameters beside these matrices. */
+    void (*gradients)(struct ft_nn *nn, const struct rowset *rows, const struct linear_back *b,
+                      float *grads);
+};
 
 /* ---- dropout.c ---- */
 

@@ -46,9 +46,9 @@ static void backward(struct ft_nn *nn, float *grads)
 
 static int check_step(const struct ft_nn *nn, const ft_nn_step *step, ft_err *e)
 {
-    if (!nn->limits.training || !nn->lora)
+    if (!nn->limits.training || !nn->adapter)
         return ft_err_set(e, FT_ERR_USAGE, "this transformer was not made for training");
-    if (step->dropout > 0 && !(nn->lora->cfg.dropout > 0))
+    if (step->dropout > 0 && !(nn->adapter->cfg.dropout > 0))
         return ft_err_set(e, FT_ERR_USAGE, "dropout was not planned for");
     if (!(step->norm > 0) || !isfinite(step->norm))
         return ft_err_set(e, FT_ERR_USAGE, "a step without weight: its examples have no targets "

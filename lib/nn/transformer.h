@@ -1,4 +1,4 @@
-/* transformer.h: a Llama transformer with a frozen base and an optional LoRA adapter: losses,
+/* transformer.h: a Llama transformer with a frozen base and an optional adapter: losses,
  * logits, and gradients of the adapter.
  *
  * The unit of work is the sequence (a segment of a packed row, or a whole row). Results of one
@@ -6,7 +6,7 @@
  * sequences are cut into calls or on what is computed again: gradients are added sequence by
  * sequence in order.
  *
- *     ft_nn_new(&nn, model, lora, pool, &limits, e);
+ *     ft_nn_new(&nn, model, adapter, pool, &limits, e);
  *     ft_nn_backward(nn, seqs, n, &step, nll, grads, e);   // grads += d(sum w*nll / norm)
  *
  * Sequences of one step that begin alike may have their common beginning computed once:
@@ -21,7 +21,7 @@
 #include "base/err.h"
 #include "base/pool.h"
 #include "model/model.h"
-#include "nn/lora.h"
+#include "nn/adapter.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -36,8 +36,8 @@ typedef struct ft_seq {
                                  * positions count from the prefix's first token               */
 } ft_seq;
 
-/* What products with frozen weights and attention compute in. Sums are floats, and so are LoRA's
- * parameters, the residual stream and the loss, always. */
+/* What products with frozen weights and attention compute in. Sums are floats, and so are an
+ * adapter's parameters, the residual stream and the loss, always. */
 enum ft_compute {
     FT_COMPUTE_F32,             /* floats, by OpenBLAS: the reference                          */
     FT_COMPUTE_BF16,            /* operands rounded to bf16                                    */
@@ -95,13 +95,13 @@ typedef struct ft_nn_plan {     /* bytes */
 typedef struct ft_nn ft_nn;
 
 /* Computes what ft_nn_new will take, without taking it. */
-int ft_nn_plan_for(const ft_model *m, const ft_lora *lora, unsigned threads,
+int ft_nn_plan_for(const ft_model *m, const ft_adapter *adapter, unsigned threads,
                    const ft_nn_limits *limits, ft_nn_plan *plan, ft_err *e) FT_MUST_CHECK;
 
-/* All memory is taken here. model, lora (NULL: base only) and pool must outlive the object; the
- * values of lora->params are read at each call. Checks once per process that sgemm agrees with
+/* All memory is taken here. model, adapter (NULL: base only) and pool must outlive the object; the
+ * values of adapter->params are read at each call. Checks once per process that sgemm agrees with
  * plain C on fixed shapes (FT_ERR_INTERNAL otherwise). Owns: the caller. */
-int ft_nn_new(ft_nn **nn, const ft_model *m, const ft_lora *lora, ft_pool *pool,
+int ft_nn_new(ft_nn **nn, const ft_model *m, const ft_adapter *adapter, ft_pool *pool,
               const ft_nn_limits *limits, ft_err *e) FT_MUST_CHECK;
 void ft_nn_free(ft_nn **nn);
 
@@ -127,7 +127,7 @@ int ft_nn_prefixes_begin(ft_nn *nn, const ft_seq *prefixes, size_t n, const ft_n
 /* grads += what the sequences since ft_nn_prefixes_begin passed back to their prefixes. */
 int ft_nn_prefixes_end(ft_nn *nn, float *grads, ft_err *e) FT_MUST_CHECK;
 
-/* Losses as above, and grads[n_params of lora] += the gradient of the step's loss. */
+/* Losses as above, and grads[n_params of adapter] += the gradient of the step's loss. */
 int ft_nn_backward(ft_nn *nn, const ft_seq *seqs, size_t n, const ft_nn_step *step, double *nll,
                    float *grads, ft_err *e) FT_MUST_CHECK;
 

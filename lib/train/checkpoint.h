@@ -4,7 +4,7 @@
  * The header's `extra` is {run, state}; doc/stream.md has the fields. Records are like an
  * adapter's: {name, shape: [n], offset, data}; names are params, m, v (the moments of AdamW) and,
  * once there was a validation, best. All have one element for each parameter, in the order of
- * ft_lora's params.
+ * ft_adapter's params.
  *
  *     ft_checkpoint_header(&run, &state, &log, &h, &buf, e);  … open a writer with h …
  *     ft_checkpoint_write(&state, writer, e);                 … and finish it

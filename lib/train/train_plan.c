@@ -189,7 +189,7 @@ static ft_nn_limits limits_for(const ft_dataset *train, const ft_dataset *val,
 enum { OTHER_BYTES = 24 << 20 };
 
 /* The plan for micro-batches of so many tokens and cfg's recomputation. */
-static int price(const ft_model *m, const ft_lora *l, const ft_dataset *train,
+static int price(const ft_model *m, const ft_adapter *l, const ft_dataset *train,
                  const ft_dataset *val, const ft_train_config *cfg, unsigned threads,
                  const struct survey *s, size_t tokens, ft_train_plan *plan, ft_err *e)
 {
@@ -216,7 +216,7 @@ static int price(const ft_model *m, const ft_lora *l, const ft_dataset *train,
 
 /* Tries what takes less and less, the cheapest first: smaller micro-batches, then computing again,
  * then weights that are read layer after layer. The last is kept when nothing fits. */
-static int choose(const ft_model *m, const ft_lora *l, const ft_dataset *train,
+static int choose(const ft_model *m, const ft_adapter *l, const ft_dataset *train,
                   const ft_dataset *val, const ft_train_config *cfg, unsigned threads,
                   const struct survey *s, ft_train_plan *plan, ft_err *e)
 {
@@ -239,7 +239,7 @@ static int choose(const ft_model *m, const ft_lora *l, const ft_dataset *train,
     return 0;
 }
 
-int ft_train_plan_for(const ft_model *m, const ft_lora *l, ft_dataset *train,
+int ft_train_plan_for(const ft_model *m, const ft_adapter *l, ft_dataset *train,
                       const ft_dataset *val, const ft_train_config *cfg, unsigned threads,
                       ft_train_plan *plan, ft_err *e)
 {
@@ -264,7 +264,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-int ft_train_time(const ft_model *m, ft_lora *l, ft_dataset *train, const ft_train_plan *plan,
+int ft_train_time(const ft_model *m, ft_adapter *l, ft_dataset *train, const ft_train_plan *plan,
                   ft_pool *pool, double *seconds, ft_err *e)
 {
     enum { ENOUGH = 512 };    /* tokens after which the cost of a token hardly changes */

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/pool.h"
 #include "model/model.h"
-#include "nn/lora.h"
+#include "nn/adapter.h"
 #include "nn/transformer.h"
 #include "train/dataset.h"
 #include "train/schedule.h"
@@ -69,7 +69,7 @@ void ft_train_order(const ft_dataset *d, const ft_train_config *cfg, uint64_t ep
 
 /* Works out the plan; where sequences are to share beginnings, by looking through all steps. val:
  * or NULL. Errors: FT_ERR_NOMEM, FT_ERR_IO; FT_ERR_USAGE when there are over 2^32 - 1 steps. */
-int ft_train_plan_for(const ft_model *m, const ft_lora *l, ft_dataset *train,
+int ft_train_plan_for(const ft_model *m, const ft_adapter *l, ft_dataset *train,
                       const ft_dataset *val, const ft_train_config *cfg, unsigned threads,
                       ft_train_plan *plan, ft_err *e) FT_MUST_CHECK;
 
@@ -79,7 +79,7 @@ int ft_train_list(const ft_dataset *d, const size_t *order, size_t from, size_t 
 
 /* Measures the speed of this machine: one forward and backward pass over the first examples, some
  * hundred tokens. seconds receives the time that all tokens of the plan would take so. */
-int ft_train_time(const ft_model *m, ft_lora *l, ft_dataset *train, const ft_train_plan *plan,
+int ft_train_time(const ft_model *m, ft_adapter *l, ft_dataset *train, const ft_train_plan *plan,
                   ft_pool *pool, double *seconds, ft_err *e) FT_MUST_CHECK;
 
 #endif

@@ -12,7 +12,7 @@
 #include <time.h>
 
 struct ft_trainer {
-    ft_lora *lora;
+    ft_adapter *adapter;
     ft_dataset *train, *val;
     ft_train_config cfg;
     ft_pool *pool;
@@ -38,17 +38,17 @@ struct ft_trainer {
 
 static int take_memory(ft_trainer *t, const ft_model *m, ft_err *e)
 {
-    size_t n = t->lora->n_params;
+    size_t n = t->adapter->n_params;
     if (!(t->grads = ft_new_aligned(n, sizeof *t->grads, e)) ||
         !(t->order = ft_new(t->train->n_rows, sizeof *t->order, e)) ||
         (t->val && !(t->best = ft_new(n, sizeof *t->best, e))))
         return FT_ERR_NOMEM;
     if (ft_adamw_new(&t->adamw, n, e) < 0)
         return FT_ERR_NOMEM;
-    return ft_nn_new(&t->nn, m, t->lora, t->pool, &t->limits, e);
+    return ft_nn_new(&t->nn, m, t->adapter, t->pool, &t->limits, e);
 }
 
-int ft_trainer_new(ft_trainer **out, const ft_model *m, ft_lora *l, ft_dataset *train,
+int ft_trainer_new(ft_trainer **out, const ft_model *m, ft_adapter *l, ft_dataset *train,
                    ft_dataset *val, const ft_train_config *cfg, ft_pool *pool, ft_err *e)
 {
     ft_train_plan plan;
@@ -57,7 +57,7 @@ int ft_trainer_new(ft_trainer **out, const ft_model *m, ft_lora *l, ft_dataset *
     *out = NULL;
     if (!t)
         return FT_ERR_NOMEM;
-    t->lora = l;
+    t->adapter = l;
     t->train = train;
     t->val = val;
     t->cfg = *cfg;
@@ -222,7 +222,7 @@ static int fetch_step(ft_trainer *t, ft_err *e)
 /* Fills t->grads. Returns the step's loss in *loss, and its tokens. */
 static int gradient(ft_trainer *t, ft_train_report *report, ft_err *e)
 {
-    ft_nn_step step = {.dropout = t->lora->cfg.dropout, .seed = t->cfg.seed,
+    ft_nn_step step = {.dropout = t->adapter->cfg.dropout, .seed = t->cfg.seed,
                        .step = (uint32_t)t->step};
     double sum = 0;
     int rc = fetch_step(t, e);
@@ -234,7 +234,7 @@ static int gradient(ft_trainer *t, ft_train_report *report, ft_err *e)
     if (!(step.norm > 0))
         step.norm = 1;        /* no weight on any target: the gradient is zero */
     t->worst_loss = -1;
-    memset(t->grads, 0, t->lora->n_params * sizeof *t->grads);
+    memset(t->grads, 0, t->adapter->n_params * sizeof *t->grads);
     if (rc < 0 || (rc = backward(t, &step, e)) < 0)
         return rc;
     for (size_t i = 0; i < t->n_list; i++) {
@@ -268,7 +268,7 @@ static int validate(ft_trainer *t, double *loss, ft_err *e)
         t->stale = 0;
         t->best_loss = *loss;
         t->best_step = t->step;
-        memcpy(t->best, t->lora->params, t->lora->n_params * sizeof *t->best);
+        memcpy(t->best, t->adapter->params, t->adapter->n_params * sizeof *t->best);
     }
     return 0;
 }
@@ -298,12 +298,12 @@ int ft_trainer_step(ft_trainer *t, ft_train_report *report, ft_err *e)
     if ((rc = check_spike(t, report->loss, e)) < 0)
         return rc;
     report->lr = ft_schedule_lr(&t->schedule, t->step);
-    report->grad_norm = ft_clip_gradient(t->grads, t->lora->n_params, t->cfg.clip);
+    report->grad_norm = ft_clip_gradient(t->grads, t->adapter->n_params, t->cfg.clip);
     if (!isfinite(report->grad_norm))
         return ft_err_set(e, FT_ERR_NUMERIC, "step %llu, records from %zu on: the gradient is not "
                           "finite", (unsigned long long)t->step + 1,
                           ft_dataset_row_of(t->train, t->list[0]) + 1);
-    ft_adamw_step(t->adamw, t->lora->params, t->grads, report->lr, t->cfg.decay, t->pool);
+    ft_adamw_step(t->adamw, t->adapter->params, t->grads, report->lr, t->cfg.decay, t->pool);
     t->loss = report->loss;
     t->mean = ft_spike_mean(t->mean, t->step++, t->loss);
     report->seconds = now() - start;
@@ -327,7 +327,8 @@ int ft_trainer_is_over(const ft_trainer *t)
 ft_train_state ft_trainer_state(const ft_trainer *t)
 {
     return (ft_train_state){t->step, t->loss, t->mean, t->best_step, t->best_loss, t->stale,
-                            t->lora->n_params, t->lora->params, t->adamw->m, t->adamw->v, t->best};
+                            t->adapter->n_params, t->adapter->params, t->adamw->m, t->adamw->v,
+                            t->best};
 }
 
 int ft_trainer_restore(ft_trainer *t, const ft_train_state *s, ft_err *e)
@@ -352,7 +353,7 @@ int ft_trainer_restore(ft_trainer *t, const ft_train_state *s, ft_err *e)
 
 const float *ft_trainer_params(const ft_trainer *t)
 {
-    return t->best && isfinite(t->best_loss) ? t->best : t->lora->params;
+    return t->best && isfinite(t->best_loss) ? t->best : t->adapter->params;
 }
 
 uint64_t ft_trainer_best_step(const ft_trainer *t)

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/pool.h"
 #include "model/model.h"
-#include "nn/lora.h"
+#include "nn/adapter.h"
 #include "train/dataset.h"
 #include "train/train_plan.h"
 
@@ -52,7 +52,7 @@ typedef struct ft_trainer ft_trainer;
 
 /* Takes all memory. model, l, train, val (NULL: none) and pool must outlive the trainer; l->params
  * are what training starts from and are changed by each step. Owns: the caller. */
-int ft_trainer_new(ft_trainer **t, const ft_model *m, ft_lora *l, ft_dataset *train,
+int ft_trainer_new(ft_trainer **t, const ft_model *m, ft_adapter *l, ft_dataset *train,
                    ft_dataset *val, const ft_train_config *cfg, ft_pool *pool,
                    ft_err *e) FT_MUST_CHECK;
 void ft_trainer_free(ft_trainer **t);

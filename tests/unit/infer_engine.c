@@ -17,7 +17,7 @@ static void fill_ids(uint32_t *ids, size_t n, uint32_t V)
 
 /* Feeds ids `step` at a time, in the blocks that the store gives, and copies the logits after the
  * last one. */
-static void logits_of(const ft_model *m, const ft_lora *l, unsigned threads, const uint32_t *ids,
+static void logits_of(const ft_model *m, const ft_adapter *l, unsigned threads, const uint32_t *ids,
                       size_t n, size_t step, enum ft_compute_in in, float *out)
 {
     ft_pool *pool = golden_pool(threads);
@@ -50,7 +50,7 @@ static void same_bits(const char *model, size_t rank, size_t tokens, enum ft_com
     ft_model *m = golden_model(model);
     uint32_t ids[TOKENS];
     float *want, *got;
-    ft_lora *l;
+    ft_adapter *l;
     if (!m)
         skip();
     l = rank ? golden_lora(m, rank, 0.1) : NULL;
@@ -67,7 +67,7 @@ static void same_bits(const char *model, size_t rank, size_t tokens, enum ft_com
         }
     free(want);
     free(got);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
 }
 
@@ -140,7 +140,7 @@ static void check_answer(FILE *f, ft_model *m, size_t rank, size_t n, size_t n_a
     uint32_t prompt[256], want[64];
     double gap[64];
     said got = {0};
-    ft_lora *l = rank ? golden_lora(m, rank, m->V == TOY_V ? 0.5 : 0.02) : NULL;
+    ft_adapter *l = rank ? golden_lora(m, rank, m->V == TOY_V ? 0.5 : 0.02) : NULL;
     ft_engine_options o = greedy(1, n + n_answer);
     ft_err e;
     assert_true(n <= 256 && n_answer <= 64);
@@ -155,7 +155,7 @@ static void check_answer(FILE *f, ft_model *m, size_t rank, size_t n, size_t n_a
     assert_int_equal(got.n, n_answer);
     for (size_t i = 0; i < n_answer && (want[i] == got.ids[i] || gap[i] >= 1e-3); i++)
         assert_int_equal(want[i], got.ids[i]);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
 }
 
 static void answers(const char *model, int at_least)
@@ -251,7 +251,7 @@ static void test_answers_together(void **state)
 static void test_agrees_with_training(void **state)
 {
     ft_model *m = golden_model("toy");
-    ft_lora *l = golden_lora(m, 4, 0.3);
+    ft_adapter *l = golden_lora(m, 4, 0.3);
     ft_pool *pool = golden_pool(1);
     ft_nn_limits limits = {.tokens = TOKENS, .seq_tokens = TOKENS};
     uint32_t ids[TOKENS];
@@ -270,7 +270,7 @@ static void test_agrees_with_training(void **state)
         assert_true(fabs((double)a[i] - (double)b[i]) <= 2e-4);
     ft_nn_free(&nn);
     ft_pool_free(&pool);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
 }
 
@@ -308,12 +308,12 @@ enum { MANY = 40, PROMPT = 150 };
 typedef struct crowd {
     uint32_t prompt[MANY][PROMPT];
     size_t n[MANY], max_tokens[MANY];
-    const ft_lora *lora[MANY];
+    const ft_adapter *lora[MANY];
     said alone[MANY], together[MANY];
 } crowd;
 
 /* Prompts that begin alike for many lengths, at and around the edges of blocks; two adapters. */
-static void make_crowd(crowd *c, const ft_lora *a, const ft_lora *b)
+static void make_crowd(crowd *c, const ft_adapter *a, const ft_adapter *b)
 {
     static const size_t alike[] = {0, 1, 15, 40, 63, 64, 65, 90, 127, 128, 129};
     memset(c, 0, sizeof *c);
@@ -368,7 +368,7 @@ static size_t answer_all(const ft_model *m, crowd *c, const ft_engine_options *o
 static void together(const char *model, enum ft_compute_in in, double temperature)
 {
     ft_model *m = golden_model(model);
-    ft_lora *a = golden_lora(m, 3, 0.5), *b = golden_lora(m, 8, 0.3);
+    ft_adapter *a = golden_lora(m, 3, 0.5), *b = golden_lora(m, 8, 0.3);
     crowd *c = calloc(1, sizeof *c);
     ft_engine_options o = greedy(1, m->context);
     size_t shared, block = ft_kv_block_bytes(m);
@@ -404,8 +404,8 @@ static void together(const char *model, enum ft_compute_in in, double temperatur
     assert_true(answer_all(m, c, &o, 2, 11) > 0);
     ft_pool_free(&pool);
     free(c);
-    ft_lora_free(&a);
-    ft_lora_free(&b);
+    ft_adapter_free(&a);
+    ft_adapter_free(&b);
     ft_model_free(&m);
 }
 
@@ -501,7 +501,7 @@ static void test_shares_once(void **state)
 static void test_refuses(void **state)
 {
     ft_model *m = golden_model("toy");
-    ft_lora *l = golden_lora(m, 2, 0.3);
+    ft_adapter *l = golden_lora(m, 2, 0.3);
     uint32_t ids[16] = {0};
     said s = {0};
     ft_engine_options o = greedy(1, 8);
@@ -539,7 +539,7 @@ static void test_refuses(void **state)
     assert_ptr_equal(failed, &s);
     ft_engine_free(&g);
     ft_pool_free(&pool);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
 }
 

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "model/model.h"
-#include "nn/lora.h"
+#include "nn/adapter.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -58,12 +58,13 @@ static inline void golden_values(float *p, size_t n, uint32_t tensor, double siz
 }
 
 /* The adapter of make_generate.py: values in PEFT's row order, brought into GGUF's. */
-static inline ft_lora *golden_lora(const ft_model *m, size_t rank, double size_b)
+static inline ft_adapter *golden_lora(const ft_model *m, size_t rank, double size_b)
 {
-    ft_lora_config cfg = {rank, 2.0f * (float)rank, 0, (1u << FT_TARGETS) - 1};
-    ft_lora *l = NULL;
+    ft_adapter_config cfg = {.rank = rank, .alpha = 2.0f * (float)rank, .dropout = 0,
+                             .targets = (1u << FT_TARGETS) - 1};
+    ft_adapter *l = NULL;
     ft_err e;
-    if (ft_lora_new(&l, m, &cfg, 1, &e) < 0)
+    if (ft_adapter_new(&l, m, &cfg, 1, &e) < 0)
         fail_msg("%s", e.text);
     for (size_t i = 0; i < m->L; i++)
         for (uint32_t t = 0; t < FT_TARGETS; t++) {

@@ -20,7 +20,7 @@ static const char *in_folder(const char *name)
 /* What stands for a history here: merge.c passes the bytes on as they are. */
 static const char history_bytes[] = "a history";
 
-static void merge(const ft_model *m, const ft_lora *l, ft_type type, unsigned threads,
+static void merge(const ft_model *m, const ft_adapter *l, ft_type type, unsigned threads,
                   const char *path)
 {
     ft_merge_options o = {type, {(const uint8_t *)history_bytes, sizeof history_bytes - 1},
@@ -57,7 +57,7 @@ static void test_equals_peft(void **state)
 {
     FILE *f = fopen("tests/golden/generate.txt", "r");
     ft_model *m = golden_model("toy"), *merged;
-    ft_lora *l = golden_lora(m, 4, 0.5);
+    ft_adapter *l = golden_lora(m, 4, 0.5);
     char line[8192];
     int seen = 0;
     (void)state;
@@ -79,7 +79,7 @@ static void test_equals_peft(void **state)
     assert_int_equal(seen, 2 * 7 * 24);
     fclose(f);
     ft_model_free(&merged);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
 }
 
@@ -88,7 +88,7 @@ static void test_types_and_keys(void **state)
     static const struct { ft_type type; const char *name; uint64_t file_type; } cases[] = {
         {FT_F32, "a", 0}, {FT_F16, "b", 1}, {FT_BF16, "c", 32}};
     ft_model *m = golden_model("toy");
-    ft_lora *l = golden_lora(m, 4, 0.5);
+    ft_adapter *l = golden_lora(m, 4, 0.5);
     char hex[33];
     ft_err e;
     (void)state;
@@ -115,14 +115,14 @@ static void test_types_and_keys(void **state)
         assert_int_equal(ft_gguf_kv_count(merged->gguf), ft_gguf_kv_count(m->gguf) + 2);
         ft_model_free(&merged);
     }
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
 }
 
 static void test_same_bytes(void **state)
 {
     ft_model *m = golden_model("toy");
-    ft_lora *l = golden_lora(m, 4, 0.5);
+    ft_adapter *l = golden_lora(m, 4, 0.5);
     ft_map one, three;
     ft_err e;
     (void)state;
@@ -134,14 +134,14 @@ static void test_same_bytes(void **state)
     assert_memory_equal(one.p, three.p, one.n);
     ft_map_close(&one);
     ft_map_close(&three);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
 }
 
 static void test_refuses_what_does_not_fit(void **state)
 {
     ft_model *m = golden_model("toy");
-    ft_lora *l = golden_lora(m, 4, 0.5);
+    ft_adapter *l = golden_lora(m, 4, 0.5);
     ft_merge_options o = {FT_F16, {NULL, 0}, {NULL, 0}};
     ft_pool *pool = golden_pool(1);
     ft_out *out = NULL;
@@ -159,7 +159,7 @@ static void test_refuses_what_does_not_fit(void **state)
     assert_int_equal(ft_merge_write(m, l, &o, out, pool, &e), FT_ERR_USAGE);
     ft_out_abandon(&out);
     ft_pool_free(&pool);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
 }
 
@@ -167,7 +167,7 @@ static void test_verify(void **state)
 {
     static const ft_type types[] = {FT_F32, FT_F16, FT_BF16};
     ft_model *m = golden_model("toy");
-    ft_lora *l = golden_lora(m, 4, 0.2);
+    ft_adapter *l = golden_lora(m, 4, 0.2);
     ft_pool *pool = golden_pool(1);
     ft_merge_difference d;
     ft_err e;
@@ -186,7 +186,7 @@ static void test_verify(void **state)
         ft_model_free(&merged);
     }
     ft_pool_free(&pool);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
 }
 

@@ -27,7 +27,7 @@ static void make_samples(struct samples *s, size_t n, size_t V)
     }
 }
 
-static ft_nn *nn_for(const ft_model *m, const ft_lora *l, ft_pool *pool, size_t tokens,
+static ft_nn *nn_for(const ft_model *m, const ft_adapter *l, ft_pool *pool, size_t tokens,
                      enum ft_compute compute)
 {
     ft_nn_limits limits = {.tokens = tokens, .seq_tokens = LONGEST, .targets = 1,
@@ -40,7 +40,7 @@ static ft_nn *nn_for(const ft_model *m, const ft_lora *l, ft_pool *pool, size_t 
 }
 
 /* Vectors of all; the caller frees. */
-static float *embed(const ft_model *m, const ft_lora *l, const struct samples *s,
+static float *embed(const ft_model *m, const ft_adapter *l, const struct samples *s,
                     unsigned threads, size_t tokens, enum ft_compute compute)
 {
     ft_pool *pool = golden_pool(threads);
@@ -65,7 +65,7 @@ static double distance(const float *got, const double *want, size_t n)
     return sqrt(sum / size);
 }
 
-static void check_naive(const ft_model *m, const ft_lora *l, enum ft_compute compute, double tol)
+static void check_naive(const ft_model *m, const ft_adapter *l, enum ft_compute compute, double tol)
 {
     struct samples s;
     double *params = naive_new(l ? l->n_params : 0), *mean = naive_new(m->C);
@@ -93,14 +93,14 @@ static void check_naive(const ft_model *m, const ft_lora *l, enum ft_compute com
 static void vectors_are_the_means_by_definition(void **state)
 {
     ft_model *m = golden_model("toy");
-    ft_lora *l = golden_lora(m, 4, 0.5);
+    ft_adapter *l = golden_lora(m, 4, 0.5);
     (void)state;
     m->context = LONGEST;
     check_naive(m, NULL, FT_COMPUTE_F32, 1e-5);
     check_naive(m, l, FT_COMPUTE_F32, 1e-5);
     check_naive(m, NULL, FT_COMPUTE_BF16, 0.03);
     check_naive(m, NULL, FT_COMPUTE_INT8, 0.06);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
 }
 
@@ -140,7 +140,7 @@ static size_t compare_with_transformers(const char *name, double tol)
     while (fscanf(f, "%7s %zu %zu %zu", model, &lora, &T, &C) == 4) {
         double *ids = naive_new(T), *want = naive_new(C);
         ft_model *m = strcmp(model, name) == 0 ? golden_model(name) : NULL;
-        ft_lora *l = m && lora ? golden_lora(m, lora, 0.5) : NULL;
+        ft_adapter *l = m && lora ? golden_lora(m, lora, 0.5) : NULL;
         read_numbers(f, ids, T);
         read_numbers(f, want, C);
         if (m) {
@@ -165,7 +165,7 @@ static size_t compare_with_transformers(const char *name, double tol)
             free(tokens);
             free(got);
         }
-        ft_lora_free(&l);
+        ft_adapter_free(&l);
         ft_model_free(&m);
         free(ids);
         free(want);

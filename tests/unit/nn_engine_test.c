@@ -78,7 +78,7 @@ static void take_rests(ft_seq rest[SEQS])
     }
 }
 
-static struct result run(const ft_model *m, const ft_lora *l, const struct setting *how)
+static struct result run(const ft_model *m, const ft_adapter *l, const struct setting *how)
 {
     struct result r = {.grads = calloc(l->n_params, sizeof(float)), .n = l->n_params};
     ft_nn_step step = {.norm = 3.5, .dropout = how->dropout, .seed = 9, .step = 4};
@@ -142,18 +142,19 @@ static ft_model *open_toy(void)
     return m;
 }
 
-static ft_lora *make_lora(const ft_model *m, float dropout)
+static ft_adapter *make_lora(const ft_model *m, float dropout)
 {
-    ft_lora_config cfg = {3, 6, dropout, (1u << FT_TARGETS) - 1};
-    ft_lora *l = NULL;
+    ft_adapter_config cfg = {.rank = 3, .alpha = 6, .dropout = dropout,
+                             .targets = (1u << FT_TARGETS) - 1};
+    ft_adapter *l = NULL;
     ft_err e;
-    OK(ft_lora_new(&l, m, &cfg, 1, &e));
+    OK(ft_adapter_new(&l, m, &cfg, 1, &e));
     golden_values(l->params, l->n_params, 5, 0.6);
     return l;
 }
 
 /* Runs `how` and expects the bytes of `want`. */
-static void expect(const char *what, const ft_model *m, const ft_lora *l,
+static void expect(const char *what, const ft_model *m, const ft_adapter *l,
                    const struct setting *how, const struct result *want)
 {
     struct result r = run(m, l, how);
@@ -161,7 +162,7 @@ static void expect(const char *what, const ft_model *m, const ft_lora *l,
     free_result(&r);
 }
 
-static void check_same(const ft_model *m, const ft_lora *l, struct setting s)
+static void check_same(const ft_model *m, const ft_adapter *l, struct setting s)
 {
     struct result want = run(m, l, &s);
     s.threads = 1;
@@ -182,7 +183,7 @@ static void check_same(const ft_model *m, const ft_lora *l, struct setting s)
 static void check_bytes(enum ft_compute compute)
 {
     ft_model *m = open_toy();
-    ft_lora *l = make_lora(m, 0), *dropping = make_lora(m, 0.25f);
+    ft_adapter *l = make_lora(m, 0), *dropping = make_lora(m, 0.25f);
     struct setting s = usual(compute);
     check_same(m, l, s);
     s.limits.whole_last_layer = 1;
@@ -194,8 +195,8 @@ static void check_bytes(enum ft_compute compute)
     s.share = 0;
     s.dropout = 0.25f;
     check_same(m, dropping, s);
-    ft_lora_free(&l);
-    ft_lora_free(&dropping);
+    ft_adapter_free(&l);
+    ft_adapter_free(&dropping);
     ft_model_free(&m);
 }
 
@@ -220,7 +221,7 @@ static void test_bytes_int8(void **state)
 static void check_near(enum ft_compute compute, double tolerance)
 {
     ft_model *m = open_toy();
-    ft_lora *l = make_lora(m, 0);
+    ft_adapter *l = make_lora(m, 0);
     struct setting s = usual(compute);
     struct result plain = run(m, l, &s), whole, shared;
     s.limits.whole_last_layer = 1;
@@ -233,7 +234,7 @@ static void check_near(enum ft_compute compute, double tolerance)
     free_result(&plain);
     free_result(&whole);
     free_result(&shared);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
 }
 
@@ -248,7 +249,7 @@ static void test_near(void **state)
 static void near_f32(enum ft_compute compute, double tolerance)
 {
     ft_model *m = open_toy();
-    ft_lora *l = make_lora(m, 0);
+    ft_adapter *l = make_lora(m, 0);
     struct setting s = usual(FT_COMPUTE_F32);
     struct result f32 = run(m, l, &s), other;
     s = usual(compute);
@@ -256,7 +257,7 @@ static void near_f32(enum ft_compute compute, double tolerance)
     near_result(ft_compute_name(compute), &f32, &other, tolerance);
     free_result(&f32);
     free_result(&other);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
 }
 
@@ -271,7 +272,7 @@ static void test_near_f32(void **state)
 static void test_plan(void **state)
 {
     ft_model *m = open_toy();
-    ft_lora *l = make_lora(m, 0);
+    ft_adapter *l = make_lora(m, 0);
     size_t last = SIZE_MAX;
     ft_err e;
     (void)state;
@@ -283,7 +284,7 @@ static void test_plan(void **state)
         assert_true(plan.activations < last);
         last = plan.activations;
     }
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
 }
 

@@ -82,7 +82,7 @@ static void golden_close(struct golden *g)
     }
 }
 
-static ft_nn *nn_open(const ft_model *m, const ft_lora *l, ft_pool *pool, size_t tokens,
+static ft_nn *nn_open(const ft_model *m, const ft_adapter *l, ft_pool *pool, size_t tokens,
                       size_t longest, int training)
 {
     ft_nn_limits limits = {.tokens = tokens, .seq_tokens = longest, .training = training};
@@ -105,7 +105,7 @@ static void toy_logits_are_those_of_transformers(void **state)
 {
     struct golden g = golden_open("toy");
     ft_model *m = golden_model("toy");
-    ft_lora *l = golden_lora(m, g.rank, g.size_b);
+    ft_adapter *l = golden_lora(m, g.rank, g.size_b);
     ft_pool *pool = golden_pool(2);
     ft_nn *nn = nn_open(m, l, pool, g.longest, g.longest, 0);
     ft_mp_iter it = ft_mp_iter_of(get(g.part, "logits"));
@@ -125,13 +125,13 @@ static void toy_logits_are_those_of_transformers(void **state)
     }
     ft_nn_free(&nn);
     ft_pool_free(&pool);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
     golden_close(&g);
 }
 
 /* Gradients of all examples, `micro` of them in a call. The caller frees. */
-static float *gradients(const struct golden *g, const ft_model *m, const ft_lora *l,
+static float *gradients(const struct golden *g, const ft_model *m, const ft_adapter *l,
                         unsigned threads, size_t micro, float dropout, double *nll)
 {
     ft_pool *pool = golden_pool(threads);
@@ -164,7 +164,7 @@ static void near_tensor(const char *name, const float *got, const float *want, s
         fail_msg("gradient of %s: %g away, norm %g", name, sqrt(diff), sqrt(norm));
 }
 
-static void check_gradient(const struct golden *g, const ft_model *m, const ft_lora *l,
+static void check_gradient(const struct golden *g, const ft_model *m, const ft_adapter *l,
                            float *grads, size_t layer, enum ft_target t, int b)
 {
     const ft_weight *w = &m->layers[layer].w[t];
@@ -189,7 +189,7 @@ static void toy_gradients_are_those_of_autograd(void **state)
 {
     struct golden g = golden_open("toy");
     ft_model *m = golden_model("toy");
-    ft_lora *l = golden_lora(m, g.rank, g.size_b);
+    ft_adapter *l = golden_lora(m, g.rank, g.size_b);
     double nll[EXAMPLES_MAX];
     float *grads = gradients(&g, m, l, 2, g.n, 0, nll);
     (void)state;
@@ -201,7 +201,7 @@ static void toy_gradients_are_those_of_autograd(void **state)
             for (int b = 0; b < 2; b++)
                 check_gradient(&g, m, l, grads, layer, (enum ft_target)t, b);
     free(grads);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
     golden_close(&g);
 }
@@ -210,7 +210,7 @@ static void same_bytes_for_any_threads_and_cut(void **state)
 {
     struct golden g = golden_open("toy");
     ft_model *m = golden_model("toy");
-    ft_lora *l = golden_lora(m, g.rank, g.size_b);
+    ft_adapter *l = golden_lora(m, g.rank, g.size_b);
     float *plain = NULL;
     (void)state;
     for (int drop = 0; drop < 2; drop++) {
@@ -229,7 +229,7 @@ static void same_bytes_for_any_threads_and_cut(void **state)
         plain = grads;
     }
     free(plain);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
     golden_close(&g);
 }
@@ -238,7 +238,7 @@ static void losses_of_targets_and_sequences_agree(void **state)
 {
     struct golden g = golden_open("toy");
     ft_model *m = golden_model("toy");
-    ft_lora *l = golden_lora(m, g.rank, g.size_b);
+    ft_adapter *l = golden_lora(m, g.rank, g.size_b);
     ft_pool *pool = golden_pool(2);
     ft_nn *nn = nn_open(m, l, pool, g.tokens, g.longest, 0);
     float *token_nll = calloc(g.tokens, sizeof *token_nll);
@@ -258,7 +258,7 @@ static void losses_of_targets_and_sequences_agree(void **state)
     free(token_nll);
     ft_nn_free(&nn);
     ft_pool_free(&pool);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
     golden_close(&g);
 }
@@ -267,7 +267,7 @@ static void what_is_over_a_limit_or_not_finite_is_refused(void **state)
 {
     struct golden g = golden_open("toy");
     ft_model *m = golden_model("toy");
-    ft_lora *l = golden_lora(m, g.rank, g.size_b);
+    ft_adapter *l = golden_lora(m, g.rank, g.size_b);
     ft_pool *pool = golden_pool(1);
     ft_nn *nn = nn_open(m, l, pool, 70, 65, 1);
     ft_nn_step step = {.norm = 1};
@@ -288,7 +288,7 @@ static void what_is_over_a_limit_or_not_finite_is_refused(void **state)
     free(grads);
     ft_nn_free(&nn);
     ft_pool_free(&pool);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
     golden_close(&g);
 }
@@ -325,7 +325,7 @@ static void real_logits_are_those_of_transformers(void **state)
 {
     ft_model *m = golden_model("real");
     struct golden g;
-    ft_lora *l;
+    ft_adapter *l;
     ft_pool *pool;
     ft_nn *nn;
     ft_mp_iter it;
@@ -342,7 +342,7 @@ static void real_logits_are_those_of_transformers(void **state)
         check_real_example(nn, m, &g.seqs[i], item, g.nll[i]);
     ft_nn_free(&nn);
     ft_pool_free(&pool);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
     golden_close(&g);
 }

@@ -4,7 +4,7 @@
 #define NN_NAIVE_H
 
 #include "model/model.h"
-#include "nn/lora.h"
+#include "nn/adapter.h"
 #include "nn/transformer.h"
 
 #include <assert.h>
@@ -13,7 +13,7 @@
 
 struct naive {
     const ft_model *m;
-    const ft_lora *l;
+    const ft_adapter *l;
     const double *params;      /* in place of l->params */
 };
 
@@ -54,12 +54,12 @@ static inline double *naive_linear(const struct naive *n, size_t layer, enum ft_
 {
     const ft_weight *w = &n->m->layers[layer].w[t];
     double *full = naive_weights(w), *y = naive_product(full, w->rows, w->cols, x, T);
-    size_t at = layer * FT_TARGETS + (size_t)t;
+    const size_t *at = n->l ? n->l->role_at + (layer * FT_TARGETS + (size_t)t) * FT_ROLES : NULL;
     free(full);
-    if (n->l && n->l->a_at[at] != SIZE_MAX) {
+    if (at && at[FT_ROLE_A] != SIZE_MAX) {
         size_t R = n->l->cfg.rank;
-        double *u = naive_product(n->params + n->l->a_at[at], R, w->cols, x, T);
-        double *v = naive_product(n->params + n->l->b_at[at], w->rows, R, u, T);
+        double *u = naive_product(n->params + at[FT_ROLE_A], R, w->cols, x, T);
+        double *v = naive_product(n->params + at[FT_ROLE_B], w->rows, R, u, T);
         for (size_t i = 0; i < T * w->rows; i++)
             y[i] += (double)n->l->cfg.alpha / (double)R * v[i];
         free(u);

@@ -59,7 +59,7 @@ static void check_range(const struct naive *n, const ft_seq *s, const float *gra
 }
 
 /* Backward of one sequence; the gradient is that of the unweighted loss. The caller frees. */
-static float *backward(const ft_model *m, const ft_lora *l, ft_pool *pool, const ft_seq *s,
+static float *backward(const ft_model *m, const ft_adapter *l, ft_pool *pool, const ft_seq *s,
                        double *nll)
 {
     ft_nn_limits limits = {.tokens = s->T, .seq_tokens = s->T, .training = 1};
@@ -74,12 +74,13 @@ static float *backward(const ft_model *m, const ft_lora *l, ft_pool *pool, const
     return grads;
 }
 
-static ft_lora *make_lora(const ft_model *m, unsigned targets)
+static ft_adapter *make_lora(const ft_model *m, unsigned targets)
 {
-    ft_lora_config cfg = {3, 6, 0, targets};
-    ft_lora *l = NULL;
+    ft_adapter_config cfg = {.rank = 3, .alpha = 6, .dropout = 0,
+                             .targets = targets};
+    ft_adapter *l = NULL;
     ft_err e;
-    OK(ft_lora_new(&l, m, &cfg, 1, &e));
+    OK(ft_adapter_new(&l, m, &cfg, 1, &e));
     golden_values(l->params, l->n_params, targets, 0.6);
     return l;
 }
@@ -87,7 +88,7 @@ static ft_lora *make_lora(const ft_model *m, unsigned targets)
 /* whole: one slope through all parameters instead of one for each A and B. */
 static void check(const ft_model *m, unsigned targets, size_t T, int whole)
 {
-    ft_lora *l = make_lora(m, targets);
+    ft_adapter *l = make_lora(m, targets);
     ft_pool *pool = golden_pool(2);
     double *params = naive_new(l->n_params), *d = naive_new(l->n_params), nll, want;
     struct naive n = {m, l, params};
@@ -104,19 +105,15 @@ static void check(const ft_model *m, unsigned targets, size_t T, int whole)
         fail_msg("T %zu: loss %.9g, in double %.9g", T, nll, want);
     if (whole)
         check_range(&n, &s.seq, grads, d, 0, l->n_params);
-    for (size_t i = 0; !whole && i < m->L * FT_TARGETS; i++) {
-        size_t cols = m->layers[i / FT_TARGETS].w[i % FT_TARGETS].cols, R = l->cfg.rank;
-        size_t rows = m->layers[i / FT_TARGETS].w[i % FT_TARGETS].rows;
-        if (l->a_at[i] == SIZE_MAX)
-            continue;
-        check_range(&n, &s.seq, grads, d, l->a_at[i], l->a_at[i] + R * cols);
-        check_range(&n, &s.seq, grads, d, l->b_at[i], l->b_at[i] + R * rows);
+    for (size_t i = 0; !whole && i < l->n_slots; i++) {
+        const ft_slot *t = &l->slots[i];
+        check_range(&n, &s.seq, grads, d, t->at, t->at + t->rows * t->cols);
     }
     free(params);
     free(d);
     free(grads);
     ft_pool_free(&pool);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
 }
 
 enum { ALL = (1 << FT_TARGETS) - 1 };
@@ -153,7 +150,7 @@ static void any_choice_of_matrices(void **state)
 static void a_sequence_without_targets_moves_nothing(void **state)
 {
     ft_model *m = golden_model("toy");
-    ft_lora *l = make_lora(m, ALL);
+    ft_adapter *l = make_lora(m, ALL);
     ft_pool *pool = golden_pool(1);
     struct sample s;
     double nll;
@@ -166,7 +163,7 @@ static void a_sequence_without_targets_moves_nothing(void **state)
         assert_true(grads[i] == 0);
     free(grads);
     ft_pool_free(&pool);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_model_free(&m);
 }
 
@@ -235,7 +232,7 @@ static void rotation_with_divisors(void **state)
 /* With dropout the loss that backward returns is that of the masked network: its change along the
  * gradient must be the gradient's squared length. Single precision, so to 1 %; a mask that
  * differs between forward and backward is wrong by tens. */
-static double masked_loss(const ft_model *m, ft_lora *l, ft_pool *pool, const ft_seq *s,
+static double masked_loss(const ft_model *m, ft_adapter *l, ft_pool *pool, const ft_seq *s,
                           float *grads)
 {
     ft_nn_limits limits = {.tokens = s->T, .seq_tokens = s->T, .training = 1};
@@ -258,7 +255,7 @@ static void dropout_is_the_same_forward_and_back(void **state)
     (void)state;
     make_sample(&s, LONGEST, m->V);
     for (unsigned t = 0; t < FT_TARGETS; t++) {
-        ft_lora *l = make_lora(m, 1u << t);
+        ft_adapter *l = make_lora(m, 1u << t);
         size_t n = l->n_params;
         float *grads = malloc(n * sizeof *grads), *unused = malloc(n * sizeof *grads);
         float *at = malloc(n * sizeof *at);
@@ -281,7 +278,7 @@ static void dropout_is_the_same_forward_and_back(void **state)
         free(grads);
         free(unused);
         free(at);
-        ft_lora_free(&l);
+        ft_adapter_free(&l);
     }
     ft_pool_free(&pool);
     ft_model_free(&m);

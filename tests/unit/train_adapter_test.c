@@ -3,7 +3,7 @@
 #include "train_support.h"
 
 #include "base/mem.h"
-#include "train/adapter.h"
+#include "train/adapter_stream.h"
 
 static ft_model *toy;
 static ft_mp golden;
@@ -51,7 +51,7 @@ static void rows_of_q_and_k_take_the_order_of_the_model(void **state)
     ft_buf extra = adapter_extra("lora", 4, 8, toy->L, 7, &toy->digest, "");
     scratch_file f = scratch_new();
     const char *warning = "unset";
-    ft_lora *l = NULL;
+    ft_adapter *l = NULL;
     (void)state;
     golden_adapter(f.path, golden, "initial", slice_of(&extra), NULL);
     OK(ft_adapter_read(&l, toy, f.path, NULL, NULL, &warning, &e));
@@ -80,7 +80,7 @@ static void rows_of_q_and_k_take_the_order_of_the_model(void **state)
                     assert_true(b[i * 4 + j] == peft_value(name, row, j));
             }
         }
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_buf_free(&extra);
     close(f.fd);
 }
@@ -88,19 +88,19 @@ static void rows_of_q_and_k_take_the_order_of_the_model(void **state)
 static void written_adapters_read_back_bit_for_bit(void **state)
 {
     ft_err e = {0};
-    ft_lora_config cfg = {.rank = 3, .alpha = 5, .dropout = 0.125f,
+    ft_adapter_config cfg = {.rank = 3, .alpha = 5, .dropout = 0.125f,
                           .targets = 1u << FT_Q | 1u << FT_K | 1u << FT_DOWN};
     ft_header h = {0};
     ft_writer_options o = {0};
     ft_counts counts = {0};
-    ft_lora *l = NULL, *back = NULL;
+    ft_adapter *l = NULL, *back = NULL;
     ft_reader *reader = NULL;
     ft_out *out = NULL;
     ft_writer *w = NULL;
     ft_buf extra = {0};
     scratch_file f = scratch_new();
     (void)state;
-    OK(ft_lora_new(&l, toy, &cfg, 7, &e));
+    OK(ft_adapter_new(&l, toy, &cfg, 7, &e));
     for (size_t i = 0; i < l->n_params; i++)
         l->params[i] = (float)i * 0.5f - 100;
     OK(ft_adapter_header(l, toy, &h, &extra, &e));
@@ -116,8 +116,8 @@ static void written_adapters_read_back_bit_for_bit(void **state)
     assert_int_equal(back->n_params, l->n_params);
     assert_memory_equal(back->params, l->params, l->n_params * sizeof(float));
     ft_reader_free(&reader);
-    ft_lora_free(&l);
-    ft_lora_free(&back);
+    ft_adapter_free(&l);
+    ft_adapter_free(&back);
     ft_buf_free(&extra);
     close(f.fd);
 }
@@ -126,7 +126,7 @@ static void written_adapters_read_back_bit_for_bit(void **state)
 static void refused(ft_mp extra, const spoiler *s, const char *words)
 {
     ft_err e = {0};
-    ft_lora *l = NULL;
+    ft_adapter *l = NULL;
     scratch_file f = scratch_new();
     golden_adapter(f.path, golden, "initial", extra, s);
     assert_int_equal(ft_adapter_read(&l, toy, f.path, NULL, NULL, NULL, &e), FT_ERR_DATA);
@@ -141,7 +141,7 @@ static void refused(ft_mp extra, const spoiler *s, const char *words)
 static void tensors_that_do_not_fit_are_refused(void **state)
 {
     static const struct { spoiler s; const char *words; } cases[] = {
-        {{.name = TENSOR, .leave_out = 1}, "layer 1, up_proj, lora_B: 0 of 256"},
+        {{.name = TENSOR, .leave_out = 1}, "layers.1.mlp.up_proj.lora_B.weight: 0 of 256"},
         {{.name = TENSOR, .half = 1}, "128 of 256"},
         {{.name = TENSOR, .twice = 1}, "comes twice"},
         {{.name = TENSOR, .twice = 2}, "comes twice"},
@@ -150,20 +150,20 @@ static void tensors_that_do_not_fit_are_refused(void **state)
         {{.name = TENSOR, .transpose = 1}, "shape: not [64, 4]"},
         {{.name = TENSOR, .nan = 1}, "element 255 is not finite"},
         {{.name = TENSOR, .rename = "base_model.model.model.layers.2.mlp.up_proj.lora_B.weight"},
-         "no such matrix"},
+         "no such tensor"},
         {{.name = TENSOR, .rename = "base_model.model.model.layers.01.mlp.up_proj.lora_B.weight"},
-         "no such matrix"},
+         "no such tensor"},
         {{.name = TENSOR, .rename = "base_model.model.model.layers.-1.mlp.up_proj.lora_B.weight"},
-         "no such matrix"},
+         "no such tensor"},
         {{.name = TENSOR,
           .rename = "base_model.model.model.layers.18446744073709551617.mlp.up_proj.lora_B.weight"},
-         "no such matrix"},
+         "no such tensor"},
         {{.name = TENSOR, .rename = "base_model.model.model.layers.1.mlp.up_proj.lora_B.weightX"},
-         "no such matrix"},
+         "no such tensor"},
         {{.name = TENSOR, .rename = "base_model.model.model.layers.1.mlp.q_proj.lora_B.weight"},
-         "no such matrix"},
-        {{.name = TENSOR, .rename = "base_model.model.model.layers."}, "no such matrix"},
-        {{.name = TENSOR, .rename = ""}, "no such matrix"},
+         "no such tensor"},
+        {{.name = TENSOR, .rename = "base_model.model.model.layers."}, "no such tensor"},
+        {{.name = TENSOR, .rename = ""}, "no such tensor"},
         {{.name = TENSOR, .rename = "base_model.model.model.layers.1.mlp.gate_proj.lora_B.weight"},
          "comes twice"}};
     ft_buf extra = adapter_extra("lora", 4, 8, toy->L, 7, &toy->digest, "");
@@ -185,7 +185,7 @@ static void headers_that_do_not_fit_are_refused(void **state)
     cases[1].extra = adapter_extra("lora", 0, 8, toy->L, 7, &toy->digest, "");
     cases[1].words = "rank: missing or zero";
     cases[2].extra = adapter_extra("lora", 1u << 30, 8, toy->L, 7, &toy->digest, "");
-    cases[2].words = "rank: 1073741824, but q_proj is 32 by 32";
+    cases[2].words = "LoRA rank 1073741824 does not fit q, which is 32 x 32: 1 to 32";
     cases[3].extra = adapter_extra("lora", 4, 1e300, toy->L, 7, &toy->digest, "");
     cases[3].words = "alpha";
     cases[4].extra = adapter_extra("lora", 4, 8, toy->L + 1, 7, &toy->digest, "");
@@ -209,12 +209,12 @@ static void an_adapter_without_a_base_is_bound_by_shape_with_a_warning(void **st
     ft_buf extra = adapter_extra("lora", 4, 8, toy->L, 7, NULL, "");
     scratch_file f = scratch_new();
     const char *warning = NULL;
-    ft_lora *l = NULL;
+    ft_adapter *l = NULL;
     (void)state;
     golden_adapter(f.path, golden, "initial", slice_of(&extra), NULL);
     OK(ft_adapter_read(&l, toy, f.path, NULL, NULL, &warning, &e));
     assert_non_null(warning);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_buf_free(&extra);
     close(f.fd);
 }

@@ -38,7 +38,7 @@ static int teardown(void **state)
 /* ---- a run ---- */
 
 typedef struct fixture {
-    ft_lora *l;
+    ft_adapter *l;
     ft_dataset *train, *val;
     ft_trainer *t;
 } fixture;
@@ -52,9 +52,9 @@ static ft_train_config config(void)
 static fixture begin(const ft_train_config *cfg, size_t rank, int with_val)
 {
     ft_err e = {0};
-    ft_lora_config c = {.rank = rank, .alpha = 8, .dropout = 0.1f, .targets = 1u << FT_Q};
+    ft_adapter_config c = {.rank = rank, .alpha = 8, .dropout = 0.1f, .targets = 1u << FT_Q};
     fixture f = {0};
-    OK(ft_lora_new(&f.l, toy, &c, cfg->seed, &e));
+    OK(ft_adapter_new(&f.l, toy, &c, cfg->seed, &e));
     f.train = golden_dataset(golden, "examples", 2, toy->V);
     f.val = with_val ? golden_dataset(golden, "val", 1, toy->V) : NULL;
     OK(ft_trainer_new(&f.t, toy, f.l, f.train, f.val, cfg, pool, &e));
@@ -66,7 +66,7 @@ static void end(fixture *f)
     ft_trainer_free(&f->t);
     ft_dataset_free(&f->train);
     ft_dataset_free(&f->val);
-    ft_lora_free(&f->l);
+    ft_adapter_free(&f->l);
 }
 
 /* Does n steps, or all. Returns: steps done. */

@@ -3,7 +3,7 @@
  * must change no bit. */
 #include "train_support.h"
 
-#include "train/adapter.h"
+#include "train/adapter_stream.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
 
@@ -29,13 +29,13 @@ static int teardown(void **state)
     return 0;
 }
 
-static ft_lora *read_golden_adapter(const char *key)
+static ft_adapter *read_golden_adapter(const char *key)
 {
     ft_err e = {0};
     ft_buf extra = adapter_extra("lora", 4, golden_real(golden, "alpha"), toy->L, 7, &toy->digest,
                                  "");
     scratch_file f = scratch_new();
-    ft_lora *l = NULL;
+    ft_adapter *l = NULL;
     golden_adapter(f.path, golden, key, (ft_mp){extra.p, extra.n}, NULL);
     OK(ft_adapter_read(&l, toy, f.path, NULL, NULL, NULL, &e));
     ft_buf_free(&extra);
@@ -63,7 +63,7 @@ static outcome run(const ft_train_config *cfg, size_t per_row, unsigned threads,
 {
     ft_err e = {0};
     outcome o = {0};
-    ft_lora *l = read_golden_adapter("initial");
+    ft_adapter *l = read_golden_adapter("initial");
     ft_dataset *train = golden_dataset(golden, "examples", per_row, toy->V);
     ft_dataset *val = golden_dataset(golden, "val", per_row, toy->V);
     ft_trainer *t = NULL;
@@ -91,7 +91,7 @@ static outcome run(const ft_train_config *cfg, size_t per_row, unsigned threads,
     ft_trainer_free(&t);
     ft_dataset_free(&train);
     ft_dataset_free(&val);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_pool_free(&pool);
     return o;
 }
@@ -106,7 +106,7 @@ static void losses_and_adapter_equal_those_of_peft(void **state)
 {
     ft_train_config cfg = golden_config();
     outcome o = run(&cfg, 1, 2, 0);
-    ft_lora *want = read_golden_adapter("final"), *from = read_golden_adapter("initial");
+    ft_adapter *want = read_golden_adapter("final"), *from = read_golden_adapter("initial");
     ft_mp_iter it = ft_mp_iter_of(golden_get(golden, "steps"));
     ft_mp step, item;
     double distance = 0, moved = 0;
@@ -133,8 +133,8 @@ static void losses_and_adapter_equal_those_of_peft(void **state)
     /* Against the way that training went, not against the size of the parameters. */
     assert_true(moved > 0);
     near(1 + sqrt(distance / moved), 1, 1e-2, "distance of the final adapter", 0);
-    ft_lora_free(&want);
-    ft_lora_free(&from);
+    ft_adapter_free(&want);
+    ft_adapter_free(&from);
     free(o.params);
 }
 
@@ -185,9 +185,9 @@ static void a_few_examples_are_learnt_by_heart(void **state)
     ft_err e = {0};
     ft_train_config cfg = {.lr = 2e-2, .warmup = 0.05, .clip = 1, .batch = 6, .epochs = 150,
                            .val_every = 10, .shuffle = 1};
-    ft_lora_config lora = {.rank = 8, .alpha = 16, .targets = 127};
+    ft_adapter_config lora = {.rank = 8, .alpha = 16, .targets = 127};
     ft_dataset *d = golden_dataset(golden, "val", 1, toy->V);
-    ft_lora *l = NULL;
+    ft_adapter *l = NULL;
     ft_pool *pool = NULL;
     ft_trainer *t = NULL;
     ft_train_report r;
@@ -195,7 +195,7 @@ static void a_few_examples_are_learnt_by_heart(void **state)
     uint64_t best_step = 0;
     (void)state;
     OK(ft_pool_new(&pool, 2, &e));
-    OK(ft_lora_new(&l, toy, &lora, 1, &e));
+    OK(ft_adapter_new(&l, toy, &lora, 1, &e));
     OK(ft_trainer_new(&t, toy, l, d, d, &cfg, pool, &e));
     while (ft_trainer_step(t, &r, &e) == 0) {
         first = r.step == 1 ? r.loss : first;
@@ -214,7 +214,7 @@ static void a_few_examples_are_learnt_by_heart(void **state)
     assert_int_equal(ft_trainer_best_step(t), best_step);
     ft_trainer_free(&t);
     ft_dataset_free(&d);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_pool_free(&pool);
 }
 
@@ -223,7 +223,7 @@ static void a_loss_that_is_no_number_stops_the_run(void **state)
 {
     ft_err e = {0};
     ft_train_config cfg = golden_config();
-    ft_lora *l = read_golden_adapter("initial");
+    ft_adapter *l = read_golden_adapter("initial");
     ft_dataset *d = golden_dataset(golden, "examples", 1, toy->V);
     ft_pool *pool = NULL;
     ft_trainer *t = NULL;
@@ -241,7 +241,7 @@ static void a_loss_that_is_no_number_stops_the_run(void **state)
     assert_non_null(strstr(e.text, "record"));
     ft_trainer_free(&t);
     ft_dataset_free(&d);
-    ft_lora_free(&l);
+    ft_adapter_free(&l);
     ft_pool_free(&pool);
 }
 

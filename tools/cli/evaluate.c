@@ -128,7 +128,7 @@ static int add_segment(evaluator *v, const ft_segment *s, size_t record)
     return 0;
 }
 
-void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, enum ft_compute compute,
+void cli_evaluate(ft_reader *in, const ft_model *m, const ft_adapter *l, enum ft_compute compute,
                   const ft_tokenizer *tok, ft_out *scores, int allow_leak, cli_evaluation *r)
 {
     evaluator v = {.nn = {.m = m, .l = l, .compute = compute}, .tok = tok, .scores = scores,

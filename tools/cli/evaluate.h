@@ -24,7 +24,7 @@ typedef struct cli_evaluation {
  * takes nothing yet. The caller frees nn. */
 typedef struct cli_nn {
     const ft_model *m;
-    const ft_lora *l;          /* NULL: the base alone */
+    const ft_adapter *l;          /* NULL: the base alone */
     enum ft_compute compute;
     ft_nn *nn;
     size_t capacity;           /* tokens that nn takes       */
@@ -39,7 +39,7 @@ void cli_nn_need(cli_nn *n, size_t T, size_t tokens);
  * bytes and words stay 0. scores: NULL, or receives a JSON line {"id", "loss", "targets"} for
  * each example in order: loss is its mean nats a target, null without targets. allow_leak:
  * augmented examples are accepted. */
-void cli_evaluate(ft_reader *in, const ft_model *m, const ft_lora *l, enum ft_compute compute,
+void cli_evaluate(ft_reader *in, const ft_model *m, const ft_adapter *l, enum ft_compute compute,
                   const ft_tokenizer *tok, ft_out *scores, int allow_leak, cli_evaluation *r);
 
 /* Nats a target token, each counted by its example's weight (1 unless the data say otherwise);

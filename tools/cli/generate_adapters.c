@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "tools/cli/cli.h"
-#include "train/adapter.h"
+#include "train/adapter_stream.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@ static void add(cli_adapters *a, ft_model *m, const char *name, const char *path
 {
     cli_named_adapter *to = &a->list[a->n];
     const char *before = m->transform, *warning = NULL;
-    cli_check(ft_adapter_read(&to->lora, m, path, cli_pool(), &to->reader, &warning, cli_err()));
+    cli_check(ft_adapter_read(&to->adapter, m, path, cli_pool(), &to->reader, &warning, cli_err()));
     if (warning)
         cli_warn("%s: %s", path, warning);
     if (a->n > 0 && strcmp(before, m->transform) != 0) {
@@ -21,8 +21,8 @@ static void add(cli_adapters *a, ft_model *m, const char *name, const char *path
     }
     to->name = name;
     a->n++;
-    if (to->lora->cfg.rank > a->max_rank)
-        a->max_rank = to->lora->cfg.rank;
+    if (to->adapter->cfg.rank > a->max_rank)
+        a->max_rank = to->adapter->cfg.rank;
 }
 
 static void check_name(const cli_adapters *a, const char *name)
@@ -62,18 +62,18 @@ void cli_adapters_read(cli_adapters *a, ft_model *m, const char *named)
 void cli_adapters_free(cli_adapters *a)
 {
     for (size_t i = 0; i < a->n; i++) {
-        ft_lora_free(&a->list[i].lora);
+        ft_adapter_free(&a->list[i].adapter);
         ft_reader_free(&a->list[i].reader);
     }
     ft_free(a->names);
     *a = (cli_adapters){0};
 }
 
-int cli_adapters_find(const cli_adapters *a, ft_mp record, const ft_lora **l, ft_err *e)
+int cli_adapters_find(const cli_adapters *a, ft_mp record, const ft_adapter **l, ft_err *e)
 {
     ft_slice name;
     ft_mp v;
-    *l = a->n && !a->list[0].name ? a->list[0].lora : NULL;
+    *l = a->n && !a->list[0].name ? a->list[0].adapter : NULL;
     if (!a->named || !ft_mp_get(record, "adapter", &v))
         return 0;
     if (!ft_mp_str(v, &name))
@@ -84,7 +84,7 @@ int cli_adapters_find(const cli_adapters *a, ft_mp record, const ft_lora **l, ft
     }
     for (size_t i = 0; i < a->n; i++)
         if (a->list[i].name && ft_slice_is(name, a->list[i].name)) {
-            *l = a->list[i].lora;
+            *l = a->list[i].adapter;
             return 0;
         }
     return ft_err_set(e, FT_ERR_DATA, "the adapter '%.*s' is none of --adapters",

@@ -5,14 +5,14 @@
 
 #include "base/mp.h"
 #include "model/model.h"
-#include "nn/lora.h"
+#include "nn/adapter.h"
 #include "stream/stream.h"
 
 enum { CLI_ADAPTERS_MAX = 14 };     /* named ones; a stream derives from 16 others at most */
 
 typedef struct cli_named_adapter {
     const char *name;               /* NULL: the one of -a */
-    ft_lora *lora;
+    ft_adapter *adapter;
     ft_reader *reader;              /* verified, for the history */
 } cli_named_adapter;
 
@@ -31,7 +31,7 @@ void cli_adapters_free(cli_adapters *a);
 
 /* Gives what the record is to be answered with; *l = NULL: the base. Errors: FT_ERR_DATA for a name
  * that there is not. */
-int cli_adapters_find(const cli_adapters *a, ft_mp record, const ft_lora **l,
+int cli_adapters_find(const cli_adapters *a, ft_mp record, const ft_adapter **l,
                       ft_err *e) FT_MUST_CHECK;
 
 #endif

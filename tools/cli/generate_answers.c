@@ -180,7 +180,7 @@ static int ask(cli_answers *a, cli_waiting *w, ft_mp record)
     ft_request r = {.key = key_of(record, w->number), .max_tokens = a->max_tokens, .owner = w};
     int rc = cli_example_encode(a->example, record, cli_err());
     if (rc == 0)
-        rc = cli_adapters_find(a->adapters, record, &r.lora, cli_err());
+        rc = cli_adapters_find(a->adapters, record, &r.adapter, cli_err());
     if (rc < 0)
         fail_at(a, w->number);
     r.prompt = a->example->ids.p;

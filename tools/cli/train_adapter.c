@@ -2,7 +2,7 @@
 #include "tools/cli/train_adapter.h"
 
 #include "tools/cli/cli.h"
-#include "train/adapter.h"
+#include "train/adapter_stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static int write_stream(const cli_adapter_output *a, ft_writer *w, ft_err *e)
     if (rc == 0)
         rc = ft_writer_derive_file(w, "model", &a->model->digest, e);
     if (rc == 0)
-        rc = ft_adapter_write(a->lora, a->model, a->params, w, e);
+        rc = ft_adapter_write(a->adapter, a->model, a->params, w, e);
     if (rc < 0) {
         ft_writer_abandon(&w);
         return rc;

@@ -4,11 +4,11 @@
 #define FT_CLI_TRAIN_ADAPTER_H
 
 #include "model/model.h"
-#include "nn/lora.h"
+#include "nn/adapter.h"
 #include "stream/stream.h"
 
 typedef struct cli_adapter_output {
-    const ft_lora *lora;
+    const ft_adapter *adapter;
     const ft_model *model;
     const float *params;
     const ft_reader *in, *val_in;      /* what it was trained on; val_in: or NULL */
