@@ -1,5 +1,5 @@
-/* dot_groups_avx2.c: as dot_groups_ref.c, eight rows of a group in the lanes of a register. Bytes are
- * multiplied by vpmaddubsw, which takes one side without sign and adds pairs in sixteen bits:
+/* dot_groups_avx2.c: as dot_groups_ref.c, eight rows of a group in the lanes of a register. Bytes
+ * are multiplied by vpmaddubsw, which takes one side without sign and adds pairs in sixteen bits:
  * 2 * 15 * 127 for nibbles, and 2 * 128 * 127 for bytes whose sign is moved to x, are not too
  * large for them. */
 #include "kernels/groups.h"

@@ -1,7 +1,7 @@
 /* dot_groups_avx512.c: as dot_groups_ref.c, the rows of a group in the lanes of a register. Weights
  * are read, and nibbles taken apart, once for up to eight rows of x. What comes next of them is
- * asked for by hand, every line of it (one row of x with nibbles from memory, on one thread: 34 GB/s;
- * without 12, with the lines of the codes alone 18). */
+ * asked for by hand, every line of it (one row of x with nibbles from memory, on one thread:
+ * 34 GB/s; without 12, with the lines of the codes alone 18). */
 #include "kernels/groups.h"
 #include "kernels/kernels_internal.h"
 #include "kernels/quantise_ref.h"

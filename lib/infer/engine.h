@@ -66,8 +66,8 @@ typedef struct ft_engine_options {
     void (*done)(void *owner, const ft_answer *a);
 } ft_engine_options;
 
-/* Bytes that the engine may take when nobody says: 1 GiB and what packed weights take (packed.h), or
- * what one sequence of the whole context takes when that is more. */
+/* Bytes that the engine may take when nobody says: 1 GiB and what packed weights take (packed.h),
+ * or what one sequence of the whole context takes when that is more. */
 size_t ft_engine_default_memory(const ft_model *m, unsigned threads, const ft_engine_options *o);
 
 /* What an engine takes whose store holds one sequence of min_tokens tokens. */

@@ -8,8 +8,8 @@
 enum { BUCKETS = 4096 };
 
 typedef struct block {
-    /* For each layer and each key head D rows of FT_KV_BLOCK elements of keys, then FT_KV_BLOCK rows
-     * of D of values. */
+    /* For each layer and each key head D rows of FT_KV_BLOCK elements of keys, then FT_KV_BLOCK
+     * rows of D of values. */
     float *data;
     uint32_t holders;
     uint32_t next;               /* in its bucket when published, else in the list of free ones */

@@ -44,8 +44,8 @@ void ft_kv_hold(ft_kv *kv, uint32_t block);      /* once more          */
 void ft_kv_drop(ft_kv *kv, uint32_t block);      /* once less          */
 size_t ft_kv_held(const ft_kv *kv);              /* blocks held by somebody */
 
-/* Keys: D rows of FT_KV_BLOCK floats, element d of all tokens in row d, a packed panel of kernels.h,
- * finite numbers where nothing was written. Values: FT_KV_BLOCK rows of D floats. */
+/* Keys: D rows of FT_KV_BLOCK floats, element d of all tokens in row d, a packed panel of
+ * kernels.h, finite numbers where nothing was written. Values: FT_KV_BLOCK rows of D floats. */
 float *ft_kv_keys(const ft_kv *kv, uint32_t block, size_t layer, size_t head);
 float *ft_kv_values(const ft_kv *kv, uint32_t block, size_t layer, size_t head);
 

@@ -224,7 +224,8 @@ static void multiply(ft_pass *p, size_t n, const enum ft_target *targets, const 
     ft_products_run(&run, p->pool);
     if (p->adapted)
         ft_lora_rows_add(&(ft_lora_rows){p->adapters, p->n, p->layer, n, targets, x,
-                                         list[0].w->cols, y, width, p->ax, p->most.max_rank}, p->pool);
+                                         list[0].w->cols, y, width, p->ax, p->most.max_rank},
+                         p->pool);
 }
 
 static void normalise_rows(ft_pass *p, const float *norm)
@@ -322,8 +323,9 @@ static void attend(void *ctx, size_t task, unsigned worker)
     const bundle *b = &p->bundles[task / m->H_kv];
     size_t g = task % m->H_kv, rep = m->H / m->H_kv, D = m->D, C = m->H * D;
     const ft_row *row = &p->rows[b->row];
-    view v = {b->n, rep, D, whole_blocks(row->at + b->n), row->at + 1, p->layer, g, row->blocks, NULL, NULL,
-              p->scratch[worker]};
+    view v = {.rows = b->n, .rep = rep, .D = D, .ld = whole_blocks(row->at + b->n),
+              .first = row->at + 1, .layer = p->layer, .head = g, .blocks = row->blocks,
+              .score = p->scratch[worker]};
     v.q = v.score + b->n * rep * v.ld;
     v.out = v.q + b->n * rep * D;
     for (size_t r = 0; r < b->n; r++)

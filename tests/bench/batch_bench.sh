@@ -34,7 +34,8 @@ END
 ft-import -q <questions.jsonl >all.ft
 head -n "$alone" questions.jsonl | ft-import -q >some.ft
 
-# generate NAME OPTION...: answers in NAME.jsonl; seconds by the clock and of processors in NAME.time
+# generate NAME OPTION...: answers in NAME.jsonl; seconds by the clock and of processors in
+# NAME.time
 generate() {
     name=$1
     shift

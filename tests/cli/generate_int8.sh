@@ -1,6 +1,6 @@
 # ft-generate --compute int8 on a model of many block types: the same bytes for any batch, memory,
-# order, threads and sharing; what auto is; what the header says. That products are right is shown by
-# tests/kernels/dot_groups_test.c and tests/unit/infer_products.c.
+# order, threads and sharing; what auto is; what the header says. That products are right is shown
+# by tests/kernels/dot_groups_test.c and tests/unit/infer_products.c.
 set -eu
 . "$FT_ROOT/tests/cli/lib.sh"
 K=$FT_ROOT/tests/golden/toy256.gguf
