@@ -60,12 +60,12 @@ INLINE void scales_of(const enum ft_groups type, const uint8_t *s, const uint8_t
         d[1] = _mm512_mul_ps(halves(super), signed_bytes(s + FT_GROUP));
     } else if (ft_groups_are_k(type)) {
         d[0] = _mm512_mul_ps(halves(super), unsigned_bytes(s));
-        *m = _mm512_mul_ps(halves(super + 2 * FT_GROUP), unsigned_bytes(s + FT_GROUP));
+        *m = _mm512_mul_ps(halves(super + (size_t)2 * FT_GROUP), unsigned_bytes(s + FT_GROUP));
         *m = _mm512_xor_ps(*m, _mm512_set1_ps(-0.0f));
     } else {
         d[0] = halves(s);
         if (has_min(type))
-            *m = halves(s + 2 * FT_GROUP);
+            *m = halves(s + (size_t)2 * FT_GROUP);
     }
 }
 

@@ -47,11 +47,11 @@ static void scales_of(enum ft_groups type, const uint8_t *s, const uint8_t *supe
     }
     if (ft_groups_are_k(type)) {
         d[0] = half_at(super + 2 * r) * (float)s[r];
-        *m = -(half_at(super + 2 * FT_GROUP + 2 * r) * (float)s[FT_GROUP + r]);
+        *m = -(half_at(super + (size_t)2 * FT_GROUP + 2 * r) * (float)s[FT_GROUP + r]);
     } else {
         d[0] = half_at(s + 2 * r);
         if (type == FT_NIBBLES_MIN || type == FT_BYTES_MIN)
-            *m = half_at(s + 2 * FT_GROUP + 2 * r);
+            *m = half_at(s + (size_t)2 * FT_GROUP + 2 * r);
     }
     d[1] = d[0];
 }

@@ -24,17 +24,17 @@ static inline int ft_groups_bias(enum ft_groups g)
 /* Bytes of the codes, and of the scales, of a block of 32 columns; of what a super-block adds. */
 static inline size_t ft_groups_code_bytes(enum ft_groups g)
 {
-    return ft_groups_in_nibbles(g) ? 16 * FT_GROUP : 32 * FT_GROUP;
+    return ft_groups_in_nibbles(g) ? (size_t)16 * FT_GROUP : (size_t)32 * FT_GROUP;
 }
 
 static inline size_t ft_groups_scale_bytes(enum ft_groups g)
 {
-    return g == FT_NIBBLES_MIN || g == FT_BYTES_MIN ? 4 * FT_GROUP : 2 * FT_GROUP;
+    return g == FT_NIBBLES_MIN || g == FT_BYTES_MIN ? (size_t)4 * FT_GROUP : (size_t)2 * FT_GROUP;
 }
 
 static inline size_t ft_groups_super_bytes(enum ft_groups g)
 {
-    return g == FT_BYTES_K16 ? 2 * FT_GROUP : ft_groups_are_k(g) ? 4 * FT_GROUP : 0;
+    return g == FT_BYTES_K16 ? (size_t)2 * FT_GROUP : ft_groups_are_k(g) ? (size_t)4 * FT_GROUP : 0;
 }
 
 /* The parts of a group of k columns, in their order. */

@@ -24,7 +24,7 @@ static int groups_of(const ft_weight *w, enum ft_groups *g)
     switch (w->type) {
     case FT_Q4_0: *g = FT_NIBBLES; return 1;
     case FT_Q4_1: *g = FT_NIBBLES_MIN; return 1;
-    case FT_Q8_0: *g = FT_BYTES; return 1;
+    case FT_Q8_0:
     case FT_Q5_0: *g = FT_BYTES; return 1;
     case FT_Q5_1: *g = FT_BYTES_MIN; return 1;
     case FT_Q4_K: *g = FT_NIBBLES_K; return 1;
@@ -139,7 +139,7 @@ static void pack_simple(ft_type type, enum ft_groups g, const uint8_t *p, size_t
     uint8_t code[32];
     put_half(to.scales, r, p);
     if (type == FT_Q4_1 || type == FT_Q5_1)
-        put_half(to.scales + 2 * FT_GROUP, r, p + 2);
+        put_half(to.scales + (size_t)2 * FT_GROUP, r, p + 2);
     switch (type) {
     case FT_Q4_0: put_nibbles(p + 2, to.codes); return;
     case FT_Q4_1: put_nibbles(p + 4, to.codes); return;
@@ -166,7 +166,7 @@ static void pack_k(ft_type type, enum ft_groups g, const uint8_t *p, size_t j, s
         to.scales[r] = (uint8_t)s;
         to.scales[FT_GROUP + r] = (uint8_t)t;
         put_half(to.supers, r, p);
-        put_half(to.supers + 2 * FT_GROUP, r, p + 2);
+        put_half(to.supers + (size_t)2 * FT_GROUP, r, p + 2);
     }
     put_codes(g, code, to.codes);
 }

@@ -221,7 +221,7 @@ static size_t task_rows(const ft_products *all, const ft_pool *pool)
     size_t rows = 0;
     for (size_t i = 0; i < all->n; i++)
         rows += all->list[i].w->rows;
-    rows = rows / (TASKS * ft_pool_threads(pool)) / LEAST_ROWS * LEAST_ROWS;
+    rows = rows / ((size_t)TASKS * ft_pool_threads(pool)) / LEAST_ROWS * LEAST_ROWS;
     return rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : rows;
 }
 
