@@ -165,7 +165,7 @@ INLINE void groups(const enum ft_groups type, const ft_block_s8 *x, size_t ldx, 
                    const uint8_t *w, size_t n, size_t k, float *y, size_t ldy)
 {
     for (size_t j = 0; j < n; j += FT_GROUP, w += ft_groups_bytes(type, k)) {
-        __mmask16 here = n - j < FT_GROUP ? (__mmask16)((1u << (n - j)) - 1) : 0xffff;
+        __mmask16 here = (__mmask16)(n - j < FT_GROUP ? (1u << (n - j)) - 1 : 0xffff);
         size_t i = 0;
 #define ROWS(M)                                                                                   \
     for (; i + (M) <= m; i += (M))                                                                \
