@@ -49,9 +49,12 @@ $(B)/obj/%.o: %.c | $(B)/stamp-deps
 	$(SAY) CC $<
 	$(Q)$(CC) $(ALL_C) $(ISA) -MMD -MP -c $< -o $@
 
-# Only these files may use wider registers; dispatch.c decides at run time who calls them.
-$(B)/obj/kernels/%_avx2.o: ISA := -mavx2 -mfma -mf16c
-$(B)/obj/kernels/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16 -mfma -mf16c
+# Only these files may use wider registers; dispatch.c decides at run time who calls them. Their
+# arrays of sums are registers in the end, but would be cleared in memory first.
+PLAIN := $(if $(HARDEN),-ftrivial-auto-var-init=uninitialized)
+$(B)/obj/kernels/%_avx2.o: ISA := -mavx2 -mfma -mf16c $(PLAIN)
+$(B)/obj/kernels/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni \
+    -mavx512bf16 -mfma -mf16c $(PLAIN)
 
 # Archives, so that a filter takes in (and loads BLAS for) only what it calls.
 $(B)/libcli.a: $(call obj,$(CLI_C))

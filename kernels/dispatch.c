@@ -20,6 +20,7 @@ static const ft_kernels ref = {
     .max = ft_k_max_ref, .sum_exp = ft_k_sum_exp_ref,
     .dot = ft_k_dot_ref, .dot_rows = ft_k_dot_rows_ref,
     .dot_rows_bf16 = ft_k_dot_rows_bf16_ref, .add_rows = ft_k_add_rows_ref,
+    .to_blocks_s8 = ft_k_to_blocks_s8_ref, .dot_groups = ft_k_dot_groups_ref,
     .axpy = ft_k_axpy_ref, .scale = ft_k_scale_ref,
     .sum_squares = ft_k_sum_squares_ref, .adamw = ft_k_adamw_ref,
     .hadamard = ft_k_hadamard_ref,
@@ -60,6 +61,8 @@ static ft_kernels avx2_of(ft_kernels k)
     k.dot_rows = ft_k_dot_rows_avx2;
     k.dot_rows_bf16 = ft_k_dot_rows_bf16_avx2;
     k.add_rows = ft_k_add_rows_avx2;
+    k.to_blocks_s8 = ft_k_to_blocks_s8_avx2;
+    k.dot_groups = ft_k_dot_groups_avx2;
     k.swiglu = ft_k_swiglu_avx2;
     k.swiglu_back = ft_k_swiglu_back_avx2;
     k.max = ft_k_max_avx2;
@@ -114,6 +117,8 @@ static ft_kernels avx512_of(ft_kernels k)
     k.dot_rows = ft_k_dot_rows_avx512;
     k.dot_rows_bf16 = ft_k_dot_rows_bf16_avx512;
     k.add_rows = ft_k_add_rows_avx512;
+    k.to_blocks_s8 = ft_k_to_blocks_s8_avx512;
+    k.dot_groups = ft_k_dot_groups_avx512;
     k.dot_f16 = ft_k_dot_f16_avx512;
     k.dot_f16_bf16 = ft_k_dot_f16_bf16_avx512;
     k.dot_bf16 = ft_k_dot_bf16_avx512;

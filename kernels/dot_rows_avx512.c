@@ -56,6 +56,8 @@ void ft_k_dot_rows_avx512(const float *x, size_t ldx, size_t m, const float *w, 
     size_t i = 0;
     for (; i + 4 <= m; i += 4)
         band(x + i * ldx, ldx, 4, w, 4, n, k, y + i * ldy, ldy);
+    for (; i + 2 <= m; i += 2)
+        band(x + i * ldx, ldx, 2, w, 8, n, k, y + i * ldy, ldy);
     for (; i < m; i++)
         band(x + i * ldx, ldx, 1, w, 8, n, k, y + i * ldy, ldy);
 }

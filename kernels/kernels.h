@@ -15,7 +15,8 @@
 
 enum { FT_HADAMARD = 64,           /* inputs that are mixed before they become bytes     */
        FT_PANEL = 64,              /* most columns of a packed panel                  */
-       FT_TILE_QUERIES = 64 };     /* queries of a tile of attention, a panel of them */
+       FT_TILE_QUERIES = 64,       /* queries of a tile of attention, a panel of them */
+       FT_GROUP = 16 };            /* rows of weights that lie together in a group    */
 
 /* Columns that a panel of n columns has in memory. */
 #define FT_PANEL_WIDTH(n) (((n) + 15) & ~(size_t)15)
@@ -26,6 +27,35 @@ typedef struct ft_ascii_masks {
     uint64_t space, blank;     /* tab, line feed, 0b, 0c, carriage return or blank; blank    */
     uint64_t quote, wide;      /* apostrophe; 80 and above                                   */
 } ft_ascii_masks;
+
+/* Thirty-two numbers as bytes with sign: q = x * (127 / max|x|) to nearest, ties to even, of which
+ * x is about q * scale, scale = max|x| / 127. (What is no number or very small: see below,
+ * "products in bytes".) sum and first: of all q, and of the first sixteen; offset = scale * sum. */
+typedef struct ft_block_s8 {
+    float scale, offset;
+    int32_t sum, first;
+    int8_t q[32];
+} ft_block_s8;
+
+/* Rows of weights in groups of FT_GROUP, k columns in blocks of 32 (K: super-blocks of 256). A
+ * group is its codes, block after block; then the scales, block after block; then what
+ * super-blocks have; then bytes up to a multiple of 64. Each is FT_GROUP numbers, one of each row,
+ * and rows that are missing at the end have zeros.
+ *
+ *   codes, bytes:    for t = 0..7, row by row: codes 4t..4t+3 of the block
+ *   codes, nibbles:  for t = 0..3, row by row: four bytes, in their low halves the codes 4t..4t+3,
+ *                    in the high ones 16+4t..16+4t+3
+ *
+ *   FT_NIBBLES      w = d (c - 8)          scales: half d                      Q4_0
+ *   FT_NIBBLES_MIN  w = d c + m            half d; half m                      Q4_1
+ *   FT_BYTES        w = d (c - 128)        half d                              Q8_0, Q5_0
+ *   FT_BYTES_MIN    w = d (c - 128) + m    half d; half m                      Q5_1
+ *   FT_NIBBLES_K    w = D s c - M t        bytes s, t; super half D; half M    Q4_K
+ *   FT_BYTES_K      w = D s (c - 128) - M t                                    Q5_K
+ *   FT_BYTES_K16    w = D s (c - 128)      bytes with sign: s of codes 0..15, s of codes 16..31;
+ *                                          super half D                        Q6_K        */
+enum ft_groups { FT_NIBBLES, FT_NIBBLES_MIN, FT_BYTES, FT_BYTES_MIN, FT_NIBBLES_K, FT_BYTES_K,
+                 FT_BYTES_K16 };
 
 /* Rows of x (m of them, ldx elements apart) with rows of weights in blocks: y[i*ldy + j]. */
 typedef void ft_dot_blocks(const float *x, size_t ldx, size_t m, const void *w, size_t n, size_t k,
@@ -102,6 +132,16 @@ typedef struct ft_kernels {
     /* That over blocks: the bits are those of dot_rows_bf16 over to_bf16 of what is decoded. */
     ft_dot_blocks_bf16 *dot_f16_bf16, *dot_bf16_bf16, *dot_q8_0_bf16, *dot_q4_0_bf16,
         *dot_q4_1_bf16, *dot_q4_k_bf16, *dot_q6_k_bf16;
+    /* x in blocks of bytes; n is a multiple of 32. All families give the same bits. */
+    void (*to_blocks_s8)(const float *x, ft_block_s8 *to, size_t n);
+    /* y[i*ldy + j] = product of row i of x (k/32 blocks, rows ldx blocks apart, m of them) and row
+     * j of w (groups one behind the other, n rows). Sums of products of a block's codes (with their
+     * sign) and bytes are whole numbers and exact. y begins as 0; for each block, in their order,
+     * with sums, products and scales in floats: y = fma(sum, d * x.scale, y), then y = fma(m,
+     * x.offset, y) for the types with a minimum (K: d = D s, m = -(M t)); K16: fma for the first
+     * sixteen codes, then for the others. All families give the same bits. */
+    void (*dot_groups)(enum ft_groups type, const ft_block_s8 *x, size_t ldx, size_t m,
+                       const void *w, size_t n, size_t k, float *y, size_t ldy);
     /* Attention's sum: y [m x n] += P V; row i of P is k numbers, ldp apart, V k rows of n, which
      * lie one behind the other. Element by element in the order of k, as axpy would add them: the
      * same bits. */

@@ -162,6 +162,13 @@ FT_K(pack_rows_s8, avx512);
 FT_K(pack_cols_s8, avx512);
 FT_K(gemm_s8, avx512);
 
+FT_K(to_blocks_s8, ref);
+FT_K(to_blocks_s8, avx2);
+FT_K(to_blocks_s8, avx512);
+FT_K(dot_groups, ref);
+FT_K(dot_groups, avx2);
+FT_K(dot_groups, avx512);
+
 FT_K(sparse_rows, ref);
 FT_K(sparse_rows_back, ref);
 FT_K(sparse_rows, avx2);

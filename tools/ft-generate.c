@@ -1,6 +1,6 @@
 /* ft-generate: examples in, the same examples with the model's answers out. */
 #include "base/mem.h"
-#include "nn/transformer.h"
+#include "infer/products.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/generate_answers.h"
 #include "tools/cli/generate_record.h"
@@ -44,8 +44,8 @@ static const cli_option options[] = {
      "print the answers as they grow, one after the other"},
     {"chat-template", 0, CLI_TEXT, &template_name, "NAME", 0, 0, CLI_PAYLOAD,
      "use this template instead of the model's own"},
-    {"compute", 0, CLI_CHOICE, &compute, "f32|bf16|auto", 0, 0, CLI_PAYLOAD,
-     "what products are computed in; auto: prompts in bf16 where that is fast"},
+    {"compute", 0, CLI_CHOICE, &compute, "f32|bf16|int8|auto", 0, 0, CLI_PAYLOAD,
+     "what products are computed in; auto: what is fastest"},
     {"batch", 0, CLI_COUNT, &batch, "N", 1, 1024, 0, "answer up to N examples at a time"},
     {"no-share", 0, CLI_FLAG, &no_share, NULL, 0, 0, 0,
      "compute what prompts have in common for each of them"},
@@ -100,6 +100,18 @@ static void add_stop(ft_engine_options *o, int64_t id)
         o->stop[o->n_stop++] = (uint32_t)id;
 }
 
+/* What --compute asks for; then also what auto is here, for the history. */
+static enum ft_compute_in compute_in(const ft_model *m)
+{
+    enum ft_compute_in in = FT_IN_F32;
+    while (in < FT_IN_INT8 && strcmp(compute, ft_compute_in_name(in)) != 0)
+        in++;
+    if (strcmp(compute, "auto") == 0)
+        in = ft_compute_in_fastest(m);
+    compute = ft_compute_in_name(in);
+    return in;
+}
+
 static void set_engine(session *s)
 {
     ft_engine_options *o = &s->engine;
@@ -108,8 +120,7 @@ static void set_engine(session *s)
     o->memory = (size_t)cli_memory();
     o->max_rank = s->adapters.max_rank;
     o->no_share = no_share;
-    o->answers_bf16 = strcmp(compute, "bf16") == 0;
-    o->prompts_bf16 = o->answers_bf16 || strcmp(compute, "auto") == 0;
+    o->prompts = o->answers = compute_in(s->model);
     o->sampling = (ft_sampling){temperature, (size_t)top_k, top_p, min_p, repetition_penalty,
                                 (size_t)repetition_window, cli_seed()};
     add_stop(o, ft_tokenizer_eos(s->tokenizer));
@@ -125,8 +136,6 @@ static void load(session *s)
     s->tokenizer = cli_tokenizer_of(s->model->gguf);
     cli_check(cli_example_new(&s->example, s->tokenizer, cli_err()));
     s->example->ask = 1;
-    if (ft_compute_resolve(ft_compute_by_name(compute)) == FT_COMPUTE_F32)
-        compute = "f32";         /* what auto is here, for the history */
     if (stop_list) {
         s->stop_text = ft_strndup(stop_list, strlen(stop_list), cli_err());
         if (!s->stop_text)

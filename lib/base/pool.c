@@ -15,6 +15,21 @@ enum job_state { IDLE, QUEUED, RUNNING, DONE };
  * waking it would take. Parallel loops follow each other faster than that. */
 enum { PATIENCE = 1000 };
 
+/* The parallel loop: threads that look for work find it open, and take task numbers from a shared
+ * counter. */
+struct loop {
+    void (*fn)(void *, size_t, unsigned);
+    void *ctx;
+    size_t tasks;
+    atomic_size_t next;
+};
+
+struct helper {
+    ft_pool *pool;
+    unsigned worker;
+    pthread_t thread;
+};
+
 struct ft_pool {
     pthread_mutex_t lock;
     pthread_cond_t work, done;
@@ -22,8 +37,19 @@ struct ft_pool {
     int stopping;
     int patience;              /* PATIENCE, or 0 where threads outnumber processors */
     atomic_uint queued;        /* jobs in the queue, to be looked at without the lock */
+    atomic_uint asleep;        /* threads that wait for `work` */
+
+    /* A helper counts itself in, then looks whether the loop is open; who closes it looks who is
+     * in afterwards. So nobody is inside a loop that has ended, and only then it is changed. */
+    struct loop loop;
+    atomic_ullong open;        /* number of the loop that runs, 0: none           */
+    atomic_uint inside;        /* helpers that work for it                        */
+    atomic_int taken;          /* whether a caller has it                         */
+    atomic_int waited_for;     /* whether that sleeps until `inside` is 0         */
+    unsigned long long loops;  /* numbers given; of who has the loop              */
+
     unsigned started;          /* threads besides the caller */
-    pthread_t threads[MAX_THREADS];
+    struct helper helpers[MAX_THREADS];
 };
 
 static int state_of(const ft_job *job)
@@ -54,36 +80,78 @@ static void run_job(ft_pool *p, ft_job *job)
     pthread_cond_broadcast(&p->done);
 }
 
+static void run_tasks(struct loop *l, unsigned worker)
+{
+    size_t task;
+    while ((task = atomic_fetch_add(&l->next, 1)) < l->tasks)
+        l->fn(l->ctx, task, worker);
+}
+
+/* Works for the loop that is open, once. *last: the loop it worked for. Returns: whether it did. */
+static int join_loop(ft_pool *p, unsigned worker, unsigned long long *last)
+{
+    unsigned long long open = atomic_load(&p->open);
+    if (open == 0 || open == *last)
+        return 0;
+    atomic_fetch_add(&p->inside, 1);
+    open = atomic_load(&p->open);
+    if (open && open != *last) {
+        *last = open;
+        run_tasks(&p->loop, worker);
+    }
+    if (atomic_fetch_sub(&p->inside, 1) == 1 && atomic_load(&p->waited_for)) {
+        pthread_mutex_lock(&p->lock);
+        pthread_cond_broadcast(&p->done);
+        pthread_mutex_unlock(&p->lock);
+    }
+    return 1;
+}
+
+static int is_idle(ft_pool *p, unsigned long long last)
+{
+    unsigned long long open = atomic_load(&p->open);
+    return !p->head && !p->stopping && (open == 0 || open == last);
+}
+
 /* Looks for work for a while, without the lock. */
-static void await_work(ft_pool *p)
+static void await_work(ft_pool *p, unsigned worker, unsigned long long *last)
 {
     for (int i = 0; i < p->patience; i++) {
+        if (join_loop(p, worker, last))
+            i = 0;
         if (atomic_load_explicit(&p->queued, memory_order_acquire))
             return;
         pause_a_little();
     }
+    (void)join_loop(p, worker, last);
 }
 
 static void *worker_main(void *arg)
 {
-    ft_pool *p = arg;
+    const struct helper *self = arg;
+    ft_pool *p = self->pool;
+    unsigned long long last = 0;
     pthread_mutex_lock(&p->lock);
     for (;;) {
-        if (!p->head && !p->stopping) {
+        if (!p->head) {
             pthread_mutex_unlock(&p->lock);
-            await_work(p);
+            await_work(p, self->worker, &last);
             pthread_mutex_lock(&p->lock);
         }
-        while (!p->head && !p->stopping)
+        atomic_fetch_add(&p->asleep, 1);
+        while (is_idle(p, last))
             pthread_cond_wait(&p->work, &p->lock);
-        if (!p->head)
+        atomic_fetch_sub(&p->asleep, 1);
+        if (p->head) {
+            ft_job *job = p->head;
+            atomic_fetch_sub(&p->queued, 1);
+            p->head = job->next;
+            if (!p->head)
+                p->tail = &p->head;
+            run_job(p, job);
+        } else if (p->stopping) {
             break;
-        ft_job *job = p->head;
-        atomic_fetch_sub(&p->queued, 1);
-        p->head = job->next;
-        if (!p->head)
-            p->tail = &p->head;
-        run_job(p, job);
+        }
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -117,9 +185,14 @@ int ft_pool_new(ft_pool **out, unsigned threads, ft_err *e)
     sigdelset(&all, SIGBUS);
     sigdelset(&all, SIGSEGV);
     pthread_sigmask(SIG_BLOCK, &all, &old);
-    while (p->started + 1 < threads &&
-           pthread_create(&p->threads[p->started], NULL, worker_main, p) == 0)
+    while (p->started + 1 < threads) {
+        struct helper *h = &p->helpers[p->started];
+        h->pool = p;
+        h->worker = p->started + 1;
+        if (pthread_create(&h->thread, NULL, worker_main, h) != 0)
+            break;
         p->started++;
+    }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     *out = p;
     return 0;
@@ -169,38 +242,52 @@ void ft_pool_wait(ft_pool *p, ft_job *job)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* The parallel loop is one job per thread, each taking task numbers from a shared counter. */
-struct loop {
-    void (*fn)(void *, size_t, unsigned);
-    void *ctx;
-    size_t tasks;
-    atomic_size_t next;
-    atomic_uint worker;
-};
-
-static void loop_job(void *arg)
+/* Opens the loop, and wakes as many threads as there is work for. */
+static void open_loop(ft_pool *p, size_t tasks)
 {
-    struct loop *l = arg;
-    unsigned worker = atomic_fetch_add(&l->worker, 1);
-    size_t task;
-    while ((task = atomic_fetch_add(&l->next, 1)) < l->tasks)
-        l->fn(l->ctx, task, worker);
+    unsigned asleep;
+    atomic_store(&p->open, ++p->loops);
+    asleep = atomic_load(&p->asleep);
+    if (asleep == 0)
+        return;
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 1; i < tasks && i <= asleep; i++)
+        pthread_cond_signal(&p->work);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void close_loop(ft_pool *p)
+{
+    atomic_store(&p->open, 0);
+    for (int i = 0; i < p->patience && atomic_load(&p->inside); i++)
+        pause_a_little();
+    if (atomic_load(&p->inside) == 0)
+        return;
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->waited_for, 1);
+    while (atomic_load(&p->inside))
+        pthread_cond_wait(&p->done, &p->lock);
+    atomic_store(&p->waited_for, 0);
+    pthread_mutex_unlock(&p->lock);
 }
 
 void ft_pool_run(ft_pool *p, size_t tasks, void (*fn)(void *ctx, size_t task, unsigned worker),
                  void *ctx)
 {
-    struct loop l = {fn, ctx, tasks, 0, 0};
-    ft_job jobs[MAX_THREADS];
-    size_t helpers = tasks < p->started + 1 ? tasks : p->started + 1;
-    helpers = helpers ? helpers - 1 : 0;
-    for (size_t i = 0; i < helpers; i++) {
-        jobs[i] = (ft_job){loop_job, &l, NULL, IDLE};
-        ft_pool_submit(p, &jobs[i]);
+    /* A loop inside of a loop, and one without helpers, is run here. */
+    if (tasks < 2 || p->started == 0 || atomic_exchange(&p->taken, 1)) {
+        for (size_t task = 0; task < tasks; task++)
+            fn(ctx, task, 0);
+        return;
     }
-    loop_job(&l);
-    for (size_t i = 0; i < helpers; i++)
-        ft_pool_wait(p, &jobs[i]);
+    p->loop.fn = fn;
+    p->loop.ctx = ctx;
+    p->loop.tasks = tasks;
+    atomic_store(&p->loop.next, 0);
+    open_loop(p, tasks);
+    run_tasks(&p->loop, 0);
+    close_loop(p);
+    atomic_store(&p->taken, 0);
 }
 
 void ft_pool_free(ft_pool **pp)
@@ -213,7 +300,7 @@ void ft_pool_free(ft_pool **pp)
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
     for (unsigned i = 0; i < p->started; i++)
-        pthread_join(p->threads[i], NULL);
+        pthread_join(p->helpers[i].thread, NULL);
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->work);
     pthread_mutex_destroy(&p->lock);

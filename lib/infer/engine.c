@@ -46,17 +46,22 @@ struct ft_engine {
 
     ft_row *rows;                /* of the pass, */
     size_t n_rows;
-    int bf16;                    /* what it computes in, */
+    enum ft_compute_in in;       /* what it computes in, */
     sequence **chosen;           /* and the sequences whose logits it wants, in order */
     size_t n_chosen;
 };
 
 /* ---- memory ---- */
 
+static int packs(const ft_engine_options *o)
+{
+    return o->prompts == FT_IN_INT8 || o->answers == FT_IN_INT8;
+}
+
 static ft_pass_limits limits_of(const ft_engine_options *o)
 {
     size_t rows = o->batch > FT_ENGINE_ROWS ? o->batch : FT_ENGINE_ROWS;
-    return (ft_pass_limits){rows, o->batch, o->context, o->max_rank};
+    return (ft_pass_limits){rows, o->batch, o->context, o->max_rank, packs(o)};
 }
 
 /* What does not grow with the sequences. */
@@ -81,7 +86,8 @@ size_t ft_engine_least_memory(const ft_model *m, unsigned threads, const ft_engi
 size_t ft_engine_default_memory(const ft_model *m, unsigned threads, const ft_engine_options *o)
 {
     size_t one = ft_engine_least_memory(m, threads, o, o->context);
-    return one > (size_t)1 << 30 ? one : (size_t)1 << 30;
+    size_t usual = ((size_t)1 << 30) + (packs(o) ? ft_packed_bytes(m) : 0);
+    return one > usual ? one : usual;
 }
 
 static int plan(ft_engine *g, size_t min_tokens, ft_err *e)
@@ -386,10 +392,10 @@ static int choose_rows(ft_engine *g, ft_err *e)
             (s->started || g->o.no_share || !had_better_wait(g, s)))
             rc = prompt_rows(g, s, e);
     }
-    g->bf16 = g->o.prompts_bf16;
+    g->in = g->o.prompts;
     if (rc < 0 || g->n_rows)
         return rc;
-    g->bf16 = g->o.answers_bf16;
+    g->in = g->o.answers;
     for (size_t i = 0; rc == 0 && i < g->n_active; i++)
         rc = add_rows(g, g->active[i], 1, 1, e);
     return rc;
@@ -460,7 +466,7 @@ int ft_engine_step(ft_engine *g, void **failed, ft_err *e)
     if (failed)
         *failed = NULL;
     if (rc == 0)
-        rc = ft_pass_run(g->pass, g->rows, g->n_rows, g->bf16, e);
+        rc = ft_pass_run(g->pass, g->rows, g->n_rows, g->in, e);
     if (rc < 0)
         return rc;
     count_rows(g);

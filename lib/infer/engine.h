@@ -20,6 +20,7 @@
 
 #include "base/err.h"
 #include "base/pool.h"
+#include "infer/products.h"
 #include "infer/sample.h"
 #include "model/model.h"
 #include "nn/adapter.h"
@@ -55,8 +56,8 @@ typedef struct ft_engine_options {
     size_t memory;               /* bound of what the engine allocates; 0: its default         */
     size_t max_rank;             /* of the adapters that requests may name; 0: none             */
     int no_share;                /* compute all of each prompt                                  */
-    int prompts_bf16;            /* tokens of prompts are computed in bf16, */
-    int answers_bf16;            /* and those of answers (see pass.h)       */
+    enum ft_compute_in prompts;  /* what tokens of prompts are computed in, */
+    enum ft_compute_in answers;  /* and those of answers (see products.h)   */
     ft_sampling sampling;
     uint32_t stop[4];            /* tokens that end an answer: end of turn, end of text         */
     size_t n_stop;
@@ -66,8 +67,8 @@ typedef struct ft_engine_options {
     void (*done)(void *owner, const ft_answer *a);
 } ft_engine_options;
 
-/* Bytes that the engine may take when nobody says: 1 GiB, or what one sequence of the whole context
- * takes when that is more. */
+/* Bytes that the engine may take when nobody says: 1 GiB and what packed weights take (packed.h),
+ * or what one sequence of the whole context takes when that is more. */
 size_t ft_engine_default_memory(const ft_model *m, unsigned threads, const ft_engine_options *o);
 
 /* What an engine takes whose store holds one sequence of min_tokens tokens. */

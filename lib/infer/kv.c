@@ -8,7 +8,8 @@
 enum { BUCKETS = 4096 };
 
 typedef struct block {
-    /* For each layer and each key head FT_KV_BLOCK rows of D keys, then as many of values. */
+    /* For each layer and each key head D rows of FT_KV_BLOCK elements of keys, then FT_KV_BLOCK
+     * rows of D of values. */
     float *data;
     uint32_t holders;
     uint32_t next;               /* in its bucket when published, else in the list of free ones */
@@ -148,6 +149,7 @@ static int add_block(ft_kv *kv, uint32_t *out, ft_err *e)
     b->data = ft_new_aligned(kv->L * kv->heads * 2 * FT_KV_BLOCK, kv->D * sizeof(float), e);
     if (!b->data)
         return FT_ERR_NOMEM;
+    memset(b->data, 0, kv->L * kv->heads * 2 * FT_KV_BLOCK * kv->D * sizeof(float));
     *out = (uint32_t)kv->n++;
     return 0;
 }
@@ -219,11 +221,15 @@ float *ft_kv_values(const ft_kv *kv, uint32_t i, size_t layer, size_t head)
     return ft_kv_keys(kv, i, layer, head) + FT_KV_BLOCK * kv->D;
 }
 
+/* Keys are copied whole, as tokens stand in columns: the later ones are written before they are
+ * looked at. */
 void ft_kv_copy(ft_kv *kv, uint32_t from, uint32_t to, size_t n)
 {
-    for (size_t half = 0; half < kv->L * kv->heads * 2; half++) {
-        size_t at = half * FT_KV_BLOCK * kv->D;
-        memcpy(kv->blocks[to].data + at, kv->blocks[from].data + at,
-               n * kv->D * sizeof(float));
+    size_t half = FT_KV_BLOCK * kv->D;
+    for (size_t i = 0; i < kv->L * kv->heads; i++) {
+        float *dst = kv->blocks[to].data + i * 2 * half;
+        const float *src = kv->blocks[from].data + i * 2 * half;
+        memcpy(dst, src, half * sizeof *dst);
+        memcpy(dst + half, src + half, n * kv->D * sizeof *dst);
     }
 }

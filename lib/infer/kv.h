@@ -8,7 +8,7 @@
  * for another; the one that was let go longest ago goes first.
  *
  *     ft_kv_new(&kv, model, 400, e);
- *     ft_kv_take(kv, &block, e);  …  memcpy(ft_kv_keys(kv, block, layer, head) + row * D, …)
+ *     ft_kv_take(kv, &block, e);  …  memcpy(ft_kv_values(kv, block, layer, head) + row * D, …)
  *     parent = ft_kv_publish(kv, block, parent, 0, ids, 64);
  *     ft_kv_drop(kv, block);
  *
@@ -44,7 +44,8 @@ void ft_kv_hold(ft_kv *kv, uint32_t block);      /* once more          */
 void ft_kv_drop(ft_kv *kv, uint32_t block);      /* once less          */
 size_t ft_kv_held(const ft_kv *kv);              /* blocks held by somebody */
 
-/* FT_KV_BLOCK rows of D floats. */
+/* Keys: D rows of FT_KV_BLOCK floats, element d of all tokens in row d, a packed panel of
+ * kernels.h, finite numbers where nothing was written. Values: FT_KV_BLOCK rows of D floats. */
 float *ft_kv_keys(const ft_kv *kv, uint32_t block, size_t layer, size_t head);
 float *ft_kv_values(const ft_kv *kv, uint32_t block, size_t layer, size_t head);
 

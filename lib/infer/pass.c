@@ -10,7 +10,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { MATRICES = 9 };
+/* BUNDLE: rows that follow each other in one sequence and look at its keys together. */
+enum { MATRICES = 9, BUNDLE = 4 };
+
+typedef struct bundle {
+    size_t row, n;
+} bundle;
 
 struct ft_pass {
     const ft_model *m;
@@ -27,15 +32,19 @@ struct ft_pass {
     float *gate, *up, *hidden; /* rows x F                                                    */
     float *ax;                 /* 3 x rows x max_rank                                         */
     float *logits;             /* wanted x V                                                  */
-    uint16_t *rounded;         /* rows x the widest input, for products in bf16               */
+    uint16_t *rounded;         /* rows x the widest input, for products in bf16,              */
+    ft_block_s8 *blocks;       /* and in bytes,                                               */
+    ft_packed *packed;         /* of which the weights are a copy, or NULL                    */
     float **scratch;           /* one block a pool worker, for products and scores            */
     unsigned workers;
 
+    bundle *bundles;           /* of the rows of the pass that runs; */
+    size_t n_bundles;
     const ft_adapter **adapters;    /* of each row of the pass that runs, */
     const ft_adapter **ready;  /* those that are refreshed, */
     size_t n_ready, ready_cap;
     int adapted;               /* whether one has any,               */
-    int bf16;                  /* what products are computed in,     */
+    enum ft_compute_in in;     /* what products are computed in,     */
     const ft_row *rows;        /* the rows,                          */
     size_t n, layer;           /* how many, and the layer            */
 };
@@ -47,6 +56,11 @@ static size_t max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static size_t whole_blocks(size_t tokens)
+{
+    return (tokens + FT_KV_BLOCK - 1) / FT_KV_BLOCK * FT_KV_BLOCK;
+}
+
 static size_t widest_input(const ft_model *m)
 {
     return max_size(max_size(m->C, m->H * m->D), m->F);
@@ -55,7 +69,18 @@ static size_t widest_input(const ft_model *m)
 static size_t scratch_floats(const ft_model *m, const ft_pass_limits *most)
 {
     return max_size(ft_products_scratch(widest_input(m), max_size(most->rows, most->wanted)),
-                    m->H / m->H_kv * most->context);
+                    BUNDLE * (m->H / m->H_kv) * (whole_blocks(most->context) + 2 * m->D));
+}
+
+/* Numbers of the inputs of a product in bf16, and their blocks in bytes. */
+static size_t rounded_of(const ft_model *m, const ft_pass_limits *most)
+{
+    return max_size(most->rows, most->wanted) * widest_input(m);
+}
+
+static size_t blocks_of(const ft_model *m, const ft_pass_limits *most)
+{
+    return max_size(most->rows, most->wanted) * ((widest_input(m) + 31) / 32);
 }
 
 /* Floats of the arrays that activations() lists, in its order. */
@@ -84,7 +109,9 @@ size_t ft_pass_bytes(const ft_model *m, unsigned threads, const ft_pass_limits *
     for (size_t i = 0; i < MATRICES + 2; i++)
         floats += size[i];
     return floats * sizeof(float) +
-           most->rows * (sizeof(ft_adapter *) + widest_input(m) * sizeof(uint16_t));
+           most->rows * (sizeof(ft_adapter *) + sizeof(bundle)) +
+           rounded_of(m, most) * sizeof(uint16_t) +
+           (most->int8 ? blocks_of(m, most) * sizeof(ft_block_s8) + ft_packed_bytes(m) : 0);
 }
 
 static int take_all(ft_pass *p, ft_err *e)
@@ -99,9 +126,15 @@ static int take_all(ft_pass *p, ft_err *e)
     p->workers = ft_pool_threads(p->pool);
     p->scratch = ft_new(p->workers, sizeof *p->scratch, e);
     p->adapters = ft_new(p->most.rows, sizeof *p->adapters, e);
-    p->rounded = ft_new_aligned(p->most.rows * widest_input(p->m), sizeof *p->rounded, e);
-    if (!p->scratch || !p->adapters || !p->rounded)
+    p->bundles = ft_new(p->most.rows, sizeof *p->bundles, e);
+    p->rounded = ft_new_aligned(rounded_of(p->m, &p->most), sizeof *p->rounded, e);
+    if (!p->scratch || !p->adapters || !p->bundles || !p->rounded)
         return FT_ERR_NOMEM;
+    if (p->most.int8 && ft_packed_bytes(p->m) > 0) {
+        p->blocks = ft_new_aligned(blocks_of(p->m, &p->most), sizeof *p->blocks, e);
+        if (!p->blocks || ft_packed_new(&p->packed, p->m, p->pool, e) < 0)
+            return FT_ERR_NOMEM;
+    }
     for (unsigned i = 0; i < p->workers; i++)
         if (!(p->scratch[i] = ft_new_aligned(scratch_floats(p->m, &p->most), sizeof(float), e)))
             return FT_ERR_NOMEM;
@@ -144,8 +177,11 @@ void ft_pass_free(ft_pass **out)
         ft_free(p->scratch[i]);
     ft_free(p->scratch);
     ft_free(p->rounded);
+    ft_free(p->blocks);
+    ft_packed_free(&p->packed);
     ft_free(p->adapters);
     ft_free(p->ready);
+    ft_free(p->bundles);
     ft_free(p->cos_sin);
     ft_free(p);
     *out = NULL;
@@ -181,11 +217,13 @@ static void multiply(ft_pass *p, size_t n, const enum ft_target *targets, const 
 {
     const ft_layer *layer = &p->m->layers[p->layer];
     ft_product list[3];
-    ft_products run = {list, n, p->n, 0, 0, p->scratch,
-                       p->bf16 ? FT_PRODUCTS_BF16 : FT_PRODUCTS_F32};
+    ft_products run = {.list = list, .n = n, .M = p->n, .scratch = p->scratch, .compute = p->in};
     size_t width[3];
     for (size_t i = 0; i < n; i++) {
-        list[i] = (ft_product){&layer->w[targets[i]], x, y[i], NULL, NULL, NULL, p->rounded};
+        list[i] = (ft_product){.w = &layer->w[targets[i]], .x = x, .y = y[i],
+                               .rounded = p->rounded, .blocks = p->blocks};
+        if (p->packed)
+            list[i].packed = ft_packed_of(p->packed, p->layer, targets[i]);
         width[i] = layer->w[targets[i]].rows;
     }
     ft_products_run(&run, p->pool);
@@ -234,7 +272,7 @@ static void file_row(void *ctx, size_t i, unsigned worker)
 {
     ft_pass *p = ctx;
     const ft_kernels *kernel = ft_kernels_get();
-    size_t at = p->rows[i].at, D = p->m->D, row = at % FT_KV_BLOCK * D;
+    size_t at = p->rows[i].at, D = p->m->D, row = at % FT_KV_BLOCK;
     uint32_t b = p->rows[i].blocks[at / FT_KV_BLOCK];
     const float *angles = p->cos_sin + at * D, *own = own_keys(p, i);
     (void)worker;
@@ -242,40 +280,102 @@ static void file_row(void *ctx, size_t i, unsigned worker)
         kernel->rope(p->q + (i * p->m->H + h) * D, angles, D);
     for (size_t g = 0; g < p->m->H_kv; g++) {
         const float *k = p->k + (i * p->m->H_kv + g) * D, *v = p->v + (i * p->m->H_kv + g) * D;
+        float *keys = ft_kv_keys(p->kv, b, p->layer, g) + row;
         kernel->rope(p->k + (i * p->m->H_kv + g) * D, angles, D);
         if (own) {
             k = own + g * D;
             v = k + p->m->H_kv * D;
         }
-        memcpy(ft_kv_keys(p->kv, b, p->layer, g) + row, k, D * sizeof *k);
-        memcpy(ft_kv_values(p->kv, b, p->layer, g) + row, v, D * sizeof *v);
+        for (size_t d = 0; d < D; d++)
+            keys[d * FT_KV_BLOCK] = k[d];
+        memcpy(ft_kv_values(p->kv, b, p->layer, g) + row * D, v, D * sizeof *v);
     }
 }
 
-/* Attention of one row's query heads that share key head g, over all tokens up to it:
- * out = softmax(q K' / sqrt(D)) V, positions in order. */
+/* What a bundle's rows compute for one key head: their query heads one after the other. */
+typedef struct view {
+    size_t rows, rep, D, ld;       /* ld: from one head's scores to the next's: whole blocks  */
+    size_t first;                  /* keys that the first row sees: row r sees r more */
+    size_t layer, head;
+    const uint32_t *blocks;
+    float *q, *out, *score;        /* rows * rep of D, D, ld */
+} view;
+
+_Static_assert((size_t)FT_KV_BLOCK == (size_t)FT_PANEL, "a block's keys are a panel");
+
+/* The first keys in whole blocks, which all rows see. */
+static size_t common(const view *v)
+{
+    return v->first / FT_KV_BLOCK * FT_KV_BLOCK;
+}
+
+/* Scores of rows [r, r + n) for the keys [from, to), and what their last block has behind them. */
+static void score_keys(const ft_kv *kv, const view *v, size_t r, size_t n, size_t from, size_t to)
+{
+    for (; from < to; from += FT_KV_BLOCK)
+        ft_kernels_get()->gemm_f32(n * v->rep, FT_KV_BLOCK, v->D, v->q + r * v->rep * v->D, v->D,
+                                   ft_kv_keys(kv, v->blocks[from / FT_KV_BLOCK], v->layer, v->head),
+                                   v->score + r * v->rep * v->ld + from, v->ld, 0);
+}
+
+static void add_values(const ft_kv *kv, const view *v, size_t r, size_t n, size_t from, size_t to)
+{
+    for (; from < to; from += FT_KV_BLOCK) {
+        size_t some = to - from < FT_KV_BLOCK ? to - from : FT_KV_BLOCK;
+        const float *values = ft_kv_values(kv, v->blocks[from / FT_KV_BLOCK], v->layer, v->head);
+        ft_kernels_get()->add_rows(v->score + r * v->rep * v->ld + from, v->ld, n * v->rep,
+                                   values, some, v->D, v->out + r * v->rep * v->D);
+    }
+}
+
+/* out = softmax(q K' / sqrt(D)) V, positions in order: first what all rows see, then each row's
+ * last keys. */
+static void attend_view(const ft_kv *kv, const view *v)
+{
+    float scale = 1.0f / sqrtf((float)v->D);
+    score_keys(kv, v, 0, v->rows, 0, common(v));
+    memset(v->out, 0, v->rows * v->rep * v->D * sizeof *v->out);
+    for (size_t r = 0; r < v->rows; r++) {
+        score_keys(kv, v, r, 1, common(v), v->first + r);
+        for (size_t h = r * v->rep; h < (r + 1) * v->rep; h++)
+            ft_kernels_get()->softmax(v->score + h * v->ld, scale, v->first + r);
+    }
+    add_values(kv, v, 0, v->rows, 0, common(v));
+    for (size_t r = 0; r < v->rows; r++)
+        add_values(kv, v, r, 1, common(v), v->first + r);
+}
+
+/* Attention of one bundle's query heads that share a key head. */
 static void attend(void *ctx, size_t task, unsigned worker)
 {
     ft_pass *p = ctx;
     const ft_model *m = p->m;
-    const ft_kernels *kernel = ft_kernels_get();
-    size_t i = task / m->H_kv, g = task % m->H_kv, rep = m->H / m->H_kv, D = m->D;
-    size_t seen = p->rows[i].at + 1;
-    const uint32_t *blocks = p->rows[i].blocks;
-    const float *q = p->q + (i * m->H + g * rep) * D;
-    float *out = p->attended + (i * m->H + g * rep) * D, *score = p->scratch[worker];
-    for (size_t from = 0; from < seen; from += FT_KV_BLOCK) {
-        size_t n = seen - from < FT_KV_BLOCK ? seen - from : FT_KV_BLOCK;
-        const float *keys = ft_kv_keys(p->kv, blocks[from / FT_KV_BLOCK], p->layer, g);
-        kernel->dot_rows(q, D, rep, keys, n, D, score + from, seen);
-    }
-    for (size_t h = 0; h < rep; h++)
-        kernel->softmax(score + h * seen, 1.0f / sqrtf((float)D), seen);
-    memset(out, 0, rep * D * sizeof *out);
-    for (size_t from = 0; from < seen; from += FT_KV_BLOCK) {
-        size_t n = seen - from < FT_KV_BLOCK ? seen - from : FT_KV_BLOCK;
-        const float *values = ft_kv_values(p->kv, blocks[from / FT_KV_BLOCK], p->layer, g);
-        kernel->add_rows(score + from, seen, rep, values, n, D, out);
+    const bundle *b = &p->bundles[task / m->H_kv];
+    size_t g = task % m->H_kv, rep = m->H / m->H_kv, D = m->D, C = m->H * D;
+    const ft_row *row = &p->rows[b->row];
+    view v = {.rows = b->n, .rep = rep, .D = D, .ld = whole_blocks(row->at + b->n),
+              .first = row->at + 1, .layer = p->layer, .head = g, .blocks = row->blocks,
+              .score = p->scratch[worker]};
+    v.q = v.score + b->n * rep * v.ld;
+    v.out = v.q + b->n * rep * D;
+    for (size_t r = 0; r < b->n; r++)
+        memcpy(v.q + r * rep * D, p->q + (b->row + r) * C + g * rep * D, rep * D * sizeof *v.q);
+    attend_view(p->kv, &v);
+    for (size_t r = 0; r < b->n; r++)
+        memcpy(p->attended + (b->row + r) * C + g * rep * D, v.out + r * rep * D,
+               rep * D * sizeof *v.out);
+}
+
+static void find_bundles(ft_pass *p)
+{
+    p->n_bundles = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const ft_row *row = &p->rows[i];
+        bundle *last = &p->bundles[p->n_bundles - (p->n_bundles > 0)];
+        if (i > 0 && last->n < BUNDLE && row->blocks == row[-1].blocks && row->at == row[-1].at + 1)
+            last->n++;
+        else
+            p->bundles[p->n_bundles++] = (bundle){i, 1};
     }
 }
 
@@ -298,7 +398,7 @@ static void run_layer(ft_pass *p)
     multiply(p, 3, (const enum ft_target[]){FT_Q, FT_K, FT_V}, p->normed,
              (float *const[]){p->q, p->k, p->v});
     ft_pool_run(p->pool, p->n, file_row, p);
-    ft_pool_run(p->pool, p->n * p->m->H_kv, attend, p);
+    ft_pool_run(p->pool, p->n_bundles * p->m->H_kv, attend, p);
     multiply(p, 1, (const enum ft_target[]){FT_O}, p->attended, (float *const[]){p->normed});
     add_rows(p, p->normed);
 
@@ -334,15 +434,19 @@ static void run_head(ft_pass *p)
             ft_kernels_get()->rmsnorm(p->x + i * m->C, m->final_norm, m->rms_eps,
                                       p->normed + wanted++ * m->C, m->C);
     if (wanted) {
-        ft_product head = {&m->head, p->normed, p->logits, NULL, NULL, NULL, NULL};
-        ft_products_run(&(ft_products){&head, 1, wanted, 0, 0, p->scratch, FT_PRODUCTS_F32},
-                        p->pool);
+        ft_product head = {.w = &m->head, .x = p->normed, .y = p->logits, .rounded = p->rounded,
+                           .blocks = p->blocks};
+        ft_products run = {.list = &head, .n = 1, .M = wanted, .scratch = p->scratch,
+                           .compute = p->in};
+        if (p->packed)
+            head.packed = ft_packed_head(p->packed);
+        ft_products_run(&run, p->pool);
     }
 }
 
-int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, int bf16, ft_err *e)
+int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, enum ft_compute_in in, ft_err *e)
 {
-    p->bf16 = bf16;
+    p->in = in;
     p->rows = rows;
     p->n = n;
     p->adapted = 0;
@@ -354,6 +458,7 @@ int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, int bf16, ft_err *e)
         p->adapters[i] = rows[i].adapter;
         p->adapted |= rows[i].adapter != NULL;
     }
+    find_bundles(p);
     for (p->layer = 0; p->layer < p->m->L; p->layer++)
         run_layer(p);
     run_head(p);

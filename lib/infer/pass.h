@@ -7,7 +7,7 @@
  * (nn/transformer.h) is another path, through BLAS, and agrees to rounding.
  *
  *     ft_pass_new(&p, model, kv, pool, &(ft_pass_limits){.rows = 64, .wanted = 16, …}, e);
- *     ft_pass_run(p, rows, n, 0, e);
+ *     ft_pass_run(p, rows, n, FT_IN_F32, e);
  *     id = the largest of ft_pass_logits(p, 0);           // of the first row that wants them
  */
 #ifndef FT_PASS_H
@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/pool.h"
 #include "infer/kv.h"
+#include "infer/products.h"
 #include "model/model.h"
 #include "nn/adapter.h"
 
@@ -29,6 +30,7 @@ typedef struct ft_pass_limits {
     size_t wanted;               /* most rows of a pass whose logits are wanted */
     size_t context;              /* tokens of a sequence, 1..model's context    */
     size_t max_rank;             /* of the adapters; 0: there are none          */
+    int int8;                    /* passes may compute in bytes (packed.h)      */
 } ft_pass_limits;
 
 typedef struct ft_row {
@@ -51,9 +53,10 @@ void ft_pass_free(ft_pass **p);
 size_t ft_pass_bytes(const ft_model *m, unsigned threads, const ft_pass_limits *limits);
 
 /* Computes n rows (1..limits.rows) and files their keys and values. Rows of one sequence stand in
- * the order of their positions. bf16: the layers' products round weights and inputs to bf16, which
- * is other bits, and faster for many rows; the head is always in floats. Errors: FT_ERR_NOMEM. */
-int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, int bf16, ft_err *e) FT_MUST_CHECK;
+ * the order of their positions. in: what products are computed in (products.h).
+ * Errors: FT_ERR_NOMEM. */
+int ft_pass_run(ft_pass *p, const ft_row *rows, size_t n, enum ft_compute_in in,
+                ft_err *e) FT_MUST_CHECK;
 
 /* Returns: V logits after the i-th row that wanted them; the caller may write to them; valid until
  * the next pass. */

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "kernels/kernels.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -66,10 +67,10 @@ static void punish(ft_sampler *s, const ft_sampling *o, float *logits, const uin
 
 static uint32_t best_of(const float *logits, size_t V)
 {
+    float most = ft_kernels_get()->max(logits, V);
     uint32_t best = 0;
-    for (uint32_t i = 1; i < V; i++)
-        if (logits[i] > logits[best])
-            best = i;
+    while (best + 1 < V && logits[best] < most)
+        best++;
     return best;
 }
 
@@ -184,7 +185,9 @@ int ft_sample(ft_sampler *s, const ft_sampling *o, float *logits, const uint32_t
     const ft_candidate *c;
     double u, sum = 0;
     size_t n, i = 0;
-    for (size_t t = 0; t < s->V; t++)
+    /* A sum of squares is finite when all are, or too large; then they are looked at. */
+    int sound = isfinite(ft_kernels_get()->sum_squares(logits, s->V));
+    for (size_t t = 0; !sound && t < s->V; t++)
         if (!isfinite(logits[t]))
             return ft_err_set(e, FT_ERR_NUMERIC, "the logit of token %zu after %zu tokens is %s",
                               t, n_seen, isnan(logits[t]) ? "not a number" : "infinite");

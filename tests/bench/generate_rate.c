@@ -1,18 +1,15 @@
 /* generate_rate: how fast a model generates.
  *
- *     generate_rate MODEL.gguf THREADS decode TOKENS [PROMPT]     one sequence
- *     generate_rate MODEL.gguf THREADS f32|bf16 M [STEPS]         the products of M sequences
+ *     generate_rate MODEL.gguf THREADS f32|bf16|int8 SEQUENCES PROMPT TOKENS
  *
- * decode: PROMPT tokens (8) are read, then TOKENS are generated. f32, bf16: all products of the
- * model with M rows, STEPS times, without attention and norms. Prints "tokens/s GB/s" (decode: and
- * tokens/s of reading the prompt), wall clock, or with FT_BENCH_CPU in the environment by the
- * processor time of all threads. GB/s is what the weights take when each step reads them once. */
+ * Each sequence reads PROMPT tokens, then all generate TOKENS, the likeliest, at the same time:
+ * whole passes, with attention, the head and the choice of the token. Prints "generated/s GB/s
+ * read/s", by the clock, or with FT_BENCH_CPU in the environment by the processor time of all
+ * threads. GB/s is what the weights take when each step reads them once. */
 #define _POSIX_C_SOURCE 200809L
 #include "base/mem.h"
 #include "infer/kv.h"
 #include "infer/pass.h"
-#include "infer/products.h"
-#include "kernels/kernels.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,128 +31,110 @@ static void must(int rc, const ft_err *e)
     exit(ft_err_exit_status(e->code));
 }
 
-static void *take(size_t n)
+static void *take(size_t count, size_t size)
 {
     ft_err e;
-    void *p = ft_new_aligned(n, 1, &e);
+    void *p = ft_new(count, size, &e);
     must(p ? 0 : FT_ERR_NOMEM, &e);
     return p;
 }
 
 enum { CHUNK = 64 };
 
-/* Reads n tokens from position `at` on. Returns: the likeliest next one. */
-static uint32_t feed(ft_pass *p, const ft_model *m, const uint32_t *blocks, size_t at,
-                     const uint32_t *ids, size_t n)
+typedef struct run {
+    const ft_model *m;
+    ft_pool *pool;
+    ft_pass *pass;
+    ft_kv *kv;
+    enum ft_compute_in in;
+    size_t n, prompt, tokens, n_blocks;
+    uint32_t *blocks;              /* n x n_blocks */
+    uint32_t *next;                /* n            */
+} run;
+
+static void choose(void *ctx, size_t i, unsigned worker)
+{
+    const run *r = ctx;
+    const float *logits = ft_pass_logits(r->pass, i);
+    float most = ft_kernels_get()->max(logits, r->m->V);
+    (void)worker;
+    r->next[i] = 0;
+    while (r->next[i] + 1 < r->m->V && logits[r->next[i]] < most)
+        r->next[i]++;
+}
+
+static void prepare(run *r, size_t threads)
+{
+    size_t rows = r->n > CHUNK ? r->n : CHUNK;
+    ft_pass_limits limits = {.rows = rows, .wanted = r->n, .context = r->prompt + r->tokens + 1,
+                             .int8 = r->in == FT_IN_INT8};
+    ft_err e;
+    r->n_blocks = limits.context / FT_KV_BLOCK + 1;
+    r->blocks = take(r->n * r->n_blocks, sizeof *r->blocks);
+    r->next = take(r->n, sizeof *r->next);
+    must(ft_pool_new(&r->pool, (unsigned)threads, &e), &e);
+    must(ft_kv_new(&r->kv, r->m, r->n * r->n_blocks, &e), &e);
+    for (size_t i = 0; i < r->n * r->n_blocks; i++)
+        must(ft_kv_take(r->kv, &r->blocks[i], &e), &e);
+    must(ft_pass_new(&r->pass, r->m, r->kv, r->pool, &limits, &e), &e);
+}
+
+static void read_prompt(run *r, size_t sequence)
 {
     ft_row rows[CHUNK];
-    const float *logits;
-    uint32_t best = 0;
     ft_err e;
-    for (size_t done = 0, now_n; done < n; done += now_n) {
-        now_n = n - done < CHUNK ? n - done : CHUNK;
-        for (size_t i = 0; i < now_n; i++)
-            rows[i] = (ft_row){ids[done + i], done + i + 1 == n, at + done + i, blocks, NULL};
-        must(ft_pass_run(p, rows, now_n, 0, &e), &e);
+    for (size_t at = 0, n; at < r->prompt; at += n) {
+        n = r->prompt - at < CHUNK ? r->prompt - at : CHUNK;
+        for (size_t i = 0; i < n; i++)
+            rows[i] = (ft_row){(uint32_t)((at + i) * 7919 + sequence) % (uint32_t)r->m->V,
+                               at + i + 1 == r->prompt, at + i,
+                               r->blocks + sequence * r->n_blocks, NULL};
+        must(ft_pass_run(r->pass, rows, n, r->in, &e), &e);
     }
-    logits = ft_pass_logits(p, 0);
-    for (uint32_t i = 1; i < m->V; i++)
-        if (logits[i] > logits[best])
-            best = i;
-    return best;
+    choose(r, 0, 0);
+    r->next[sequence] = r->next[0];
 }
 
-static double decode(const ft_model *m, ft_pool *pool, size_t tokens, size_t prompt, double *read)
+static void generate(run *r)
 {
-    size_t n_blocks = (prompt + tokens) / FT_KV_BLOCK + 1;
-    uint32_t *ids = take((prompt + 1) * sizeof *ids), id;
-    uint32_t *blocks = take(n_blocks * sizeof *blocks);
-    ft_pass *p;
-    ft_kv *kv;
+    ft_row *rows = take(r->n, sizeof *rows);
     ft_err e;
-    double start;
-    for (size_t i = 0; i < prompt; i++)
-        ids[i] = (uint32_t)(i * 7919 + 13) % (uint32_t)m->V;
-    must(ft_kv_new(&kv, m, n_blocks, &e), &e);
-    for (size_t i = 0; i < n_blocks; i++)
-        must(ft_kv_take(kv, &blocks[i], &e), &e);
-    must(ft_pass_new(&p, m, kv, pool, &(ft_pass_limits){CHUNK, 1, prompt + tokens, 0}, &e), &e);
-    start = now();
-    id = feed(p, m, blocks, 0, ids, prompt);
-    *read = (double)prompt / (now() - start);
-    start = now();
-    for (size_t i = 0; i < tokens; i++)
-        id = feed(p, m, blocks, prompt + i, &id, 1);
-    return (double)tokens / (now() - start);
-}
-
-struct room {
-    float *x, *y[3], **scratch;
-    uint16_t *rounded;
-    size_t M;
-    int compute;
-};
-
-static void product(const struct room *r, ft_pool *pool, const ft_weight *w, size_t n)
-{
-    ft_product list[3];
-    ft_products run = {list, n, r->M, 0, 0, r->scratch, FT_PRODUCTS_F32};
-    if (r->compute)
-        run.compute = FT_PRODUCTS_BF16;
-    for (size_t i = 0; i < n; i++)
-        list[i] = (ft_product){&w[i], r->x, r->y[i], NULL, NULL, NULL, r->rounded};
-    ft_products_run(&run, pool);
-}
-
-static double products(const ft_model *m, ft_pool *pool, size_t M, int bf16, size_t steps)
-{
-    size_t widest = m->V > m->F ? m->V : m->F, cols = m->F > m->C ? m->F : m->C;
-    struct room r = {.M = M, .compute = bf16};
-    double start = 0;
-    r.x = take(M * cols * sizeof(float));
-    r.rounded = take(M * cols * sizeof(uint16_t));
-    r.scratch = take(ft_pool_threads(pool) * sizeof(float *));
-    for (int i = 0; i < 3; i++)
-        r.y[i] = take(M * (i ? m->F : widest) * sizeof(float));
-    for (unsigned i = 0; i < ft_pool_threads(pool); i++)
-        r.scratch[i] = take(ft_products_scratch(cols, M) * sizeof(float));
-    for (size_t i = 0; i < M * cols; i++)
-        r.x[i] = (float)((i * 7919) % 1000) / 500.0f - 1.0f;
-    for (size_t s = 0; s <= steps; s++) {
-        if (s == 1)
-            start = now();
-        for (size_t l = 0; l < m->L; l++) {
-            const ft_weight *w = m->layers[l].w;
-            product(&r, pool, w + FT_Q, 3);
-            product(&r, pool, w + FT_O, 1);
-            product(&r, pool, w + FT_GATE, 2);
-            product(&r, pool, w + FT_DOWN, 1);
-        }
-        product(&r, pool, &m->head, 1);
+    for (size_t t = 0; t < r->tokens; t++) {
+        for (size_t i = 0; i < r->n; i++)
+            rows[i] = (ft_row){r->next[i], 1, r->prompt + t, r->blocks + i * r->n_blocks, NULL};
+        must(ft_pass_run(r->pass, rows, r->n, r->in, &e), &e);
+        ft_pool_run(r->pool, r->n, choose, r);
     }
-    return (double)(M * steps) / (now() - start);
+    ft_free(rows);
 }
 
 int main(int argc, char **argv)
 {
+    run r = {0};
     ft_model *m;
-    ft_pool *pool;
     ft_err e;
-    double rate, read = 0, bytes;
-    size_t n, more;
-    if (argc < 5)
+    double start, read, made, bytes;
+    if (argc != 7)
         return 64;
     must(ft_model_open(&m, argv[1], &e), &e);
-    must(ft_pool_new(&pool, (unsigned)atoi(argv[2]), &e), &e);
-    n = strtoul(argv[4], NULL, 10);
-    more = argc > 5 ? strtoul(argv[5], NULL, 10) : 8;
     bytes = (double)ft_model_weight_bytes(m);
-    if (strcmp(argv[3], "decode") == 0) {
-        rate = decode(m, pool, n, more, &read);
-        printf("%.1f %.1f %.1f\n", rate, rate * bytes / 1e9, read);
-    } else {
-        rate = products(m, pool, n, strcmp(argv[3], "bf16") == 0, more);
-        printf("%.1f %.1f\n", rate, rate / (double)n * bytes / 1e9);
-    }
+    r.m = m;
+    r.in = strcmp(argv[3], "int8") == 0   ? FT_IN_INT8
+           : strcmp(argv[3], "bf16") == 0 ? FT_IN_BF16
+                                          : FT_IN_F32;
+    r.n = strtoul(argv[4], NULL, 10);
+    r.prompt = strtoul(argv[5], NULL, 10);
+    r.tokens = strtoul(argv[6], NULL, 10);
+    prepare(&r, strtoul(argv[2], NULL, 10));
+    read_prompt(&r, 0);                          /* the file is in memory now */
+    start = now();
+    for (size_t i = r.n; i-- > 0;)
+        read_prompt(&r, i);
+    read = now() - start;
+    start = now();
+    generate(&r);
+    made = now() - start;
+    printf("%.1f %.1f %.1f\n", (double)(r.n * r.tokens) / made,
+           (double)r.tokens / made * bytes / 1e9, (double)(r.n * r.prompt) / read);
     return 0;
 }

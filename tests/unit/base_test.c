@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -147,6 +148,53 @@ static void mark(void *ctx, size_t task, unsigned worker)
 static void add_one(void *arg)
 {
     ++*(int *)arg;
+}
+
+/* Loops of a few tasks, one right after the other, as a pass over a model has them; some from
+ * inside a task, some while jobs run, some after the threads went to sleep. */
+struct nest { ft_pool *p; struct tally t[4]; };
+
+static void loop_inside(void *ctx, size_t task, unsigned worker)
+{
+    struct nest *n = ctx;
+    (void)worker;
+    ft_pool_run(n->p, 10, mark, &n->t[task]);
+}
+
+static void pool_runs_short_loops(void **state)
+{
+    ft_err e;
+    (void)state;
+    for (unsigned threads = 1; threads <= 4; threads++) {
+        struct nest n = {0};
+        int done[8] = {0};
+        ft_job jobs[8];
+        assert_int_equal(ft_pool_new(&n.p, threads, &e), 0);
+        for (size_t round = 0; round < 20000 / threads; round++) {
+            struct tally t = {{0}, ft_pool_threads(n.p)};
+            size_t tasks = round % 7;
+            int with_jobs = round % 500 == 0;
+            for (int i = 0; with_jobs && i < 8; i++) {
+                jobs[i] = (ft_job){add_one, &done[i], NULL, 0};
+                ft_pool_submit(n.p, &jobs[i]);
+            }
+            ft_pool_run(n.p, tasks, mark, &t);
+            for (size_t i = 0; i < 8; i++)
+                assert_int_equal(t.seen[i], i < tasks);
+            for (int i = 0; with_jobs && i < 8; i++)
+                ft_pool_wait(n.p, &jobs[i]);
+            if (round % 1000 == 999)
+                nanosleep(&(struct timespec){0, 1000000}, NULL);
+        }
+        for (size_t i = 0; i < 4; i++)
+            n.t[i].workers = threads;
+        ft_pool_run(n.p, 4, loop_inside, &n);
+        for (size_t i = 0; i < 40; i++)
+            assert_int_equal(n.t[i / 10].seen[i % 10], 1);
+        for (size_t i = 0; i < 8; i++)
+            assert_int_equal(done[i], (20000 / threads + 499) / 500);
+        ft_pool_free(&n.p);
+    }
 }
 
 static void pool_runs_each_task_once(void **state)
@@ -286,6 +334,7 @@ int main(void)
         cmocka_unit_test(uniform_draws_are_in_range_and_even),
         cmocka_unit_test(digest_is_the_canonical_xxh3),
         cmocka_unit_test(pool_runs_each_task_once),
+        cmocka_unit_test(pool_runs_short_loops),
         cmocka_unit_test(output_replaces_only_when_committed),
         cmocka_unit_test(full_device_is_an_error),
         cmocka_unit_test(spool_gives_back_what_was_written),

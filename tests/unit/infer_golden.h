@@ -23,13 +23,21 @@
 
 #define OK(call) assert_int_equal((call), 0)
 
-/* "toy" or "real"; NULL when the real one is not there. */
+/* "toy", "toy256" (of many types) or "real"; NULL when the real one is not there. */
 static inline ft_model *golden_model(const char *name)
 {
-    const char *toy = getenv("TOY"), *real = getenv("MODEL");
-    const char *path = strcmp(name, "toy") == 0 ? (toy ? toy : "tests/golden/toy.gguf") : real;
+    const char *toy = getenv("TOY"), *path = getenv("MODEL");
     ft_model *m = NULL;
+    char beside[4096];
     ft_err e;
+    if (!toy)
+        toy = "tests/golden/toy.gguf";
+    if (strcmp(name, "toy") == 0) {
+        path = toy;
+    } else if (strcmp(name, "toy256") == 0) {
+        snprintf(beside, sizeof beside, "%.*s256.gguf", (int)strlen(toy) - 5, toy);
+        path = beside;
+    }
     if (!path || access(path, R_OK) != 0)
         return NULL;
     if (ft_model_open(&m, path, &e) < 0)
