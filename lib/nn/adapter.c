@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct ft_method_kind *const kinds[FT_METHODS] = {&ft_method_lora};
+static const struct ft_method_kind *const kinds[FT_METHODS] = {&ft_method_lora, &ft_method_bottleneck};
 
 const struct ft_method_kind *ft_method_kind_of(enum ft_method method)
 {
@@ -29,6 +29,11 @@ enum ft_method ft_method_by_name(ft_slice name)
 double ft_method_rate(enum ft_method method)
 {
     return kinds[method]->rate;
+}
+
+const char *ft_method_not_merged(enum ft_method method)
+{
+    return kinds[method]->not_merged;
 }
 
 /* ---- making ---- */

@@ -10,6 +10,10 @@
  *
  * LoRA (Hu et al. 2021): y = W x + (alpha/R) B A drop(x), A [R x in], B [out x R].
  *
+ * Bottlenecks (method adapter; Houlsby et al. 2019, Pfeiffer et al. 2020) stand behind the output y
+ * of o and down: y' = y + U silu(D y + b) + c, D [R x C], U [C x R]. Their R is cfg.rank, and
+ * cfg.targets says behind which matrices they stand.
+ *
  * Rows of tensors that stand along q or k are in GGUF's order, as the base's are; adapter streams
  * hold PEFT's order (see model.h), and the slots say where the two differ.
  */
@@ -21,17 +25,22 @@
 #include "base/mp.h"
 #include "model/model.h"
 
-enum ft_method { FT_METHOD_LORA, FT_METHODS };
+enum ft_method { FT_METHOD_LORA, FT_METHOD_ADAPTER, FT_METHODS };
 
 /* What a tensor is to the matrix or layer that it stands beside. */
-enum ft_role { FT_ROLE_A, FT_ROLE_B, FT_ROLES };
+enum ft_role { FT_ROLE_A, FT_ROLE_B, FT_ROLE_NARROW, FT_ROLE_NARROW_BIAS, FT_ROLE_WIDE,
+               FT_ROLE_WIDE_BIAS, FT_ROLES };
 
 typedef struct ft_adapter_config {
-    size_t rank;               /* lora: >= 1, at most the smaller side of each adapted matrix */
+    size_t rank;               /* lora: >= 1, at most the smaller side of each adapted matrix;
+                                * adapter: width of the bottlenecks, 1 to C                   */
     float alpha, dropout;      /* lora: dropout in [0, 1)                                     */
-    unsigned targets;          /* matrices adapted: bit 1 << FT_Q … of enum ft_target         */
+    unsigned targets;          /* matrices adapted: bit 1 << FT_Q … of enum ft_target; adapter:
+                                * one of the two below                                        */
     enum ft_method method;
 } ft_adapter_config;
+
+enum { FT_BOTTLENECK_PFEIFFER = 1 << FT_DOWN, FT_BOTTLENECK_HOULSBY = 1 << FT_O | 1 << FT_DOWN };
 
 /* A tensor of parameters. */
 typedef struct ft_slot {
@@ -41,6 +50,7 @@ typedef struct ft_slot {
     size_t rows, cols;         /* as PEFT has them                                            */
     size_t at;                 /* of its first element in params                              */
     size_t heads;              /* not 0: its rows are those of so many heads of q or k        */
+    int vector;                /* PEFT's shape is [rows]; cols is 1                           */
 } ft_slot;
 
 typedef struct ft_adapter {
@@ -59,14 +69,16 @@ typedef struct ft_adapter {
  * choices. */
 int ft_targets_parse(const char *text, unsigned *bits, ft_err *e) FT_MUST_CHECK;
 
-/* As users and streams write it: "lora"; FT_METHODS for a name that is none. */
+/* As users and streams write it: "lora", "adapter"; FT_METHODS for a name that is none. */
 const char *ft_method_name(enum ft_method method);
 enum ft_method ft_method_by_name(ft_slice name);
 /* The learning rate to try first with it. */
 double ft_method_rate(enum ft_method method);
+/* Why it cannot be folded into the base's weights; NULL: it can. */
+const char *ft_method_not_merged(enum ft_method method);
 
 /* Makes an adapter with its initial values: of LoRA A uniform in ±1/sqrt(in) (PEFT's
- * kaiming_uniform with a = sqrt 5) from FT_RNG_INIT, drawn in PEFT's tensor order; B zero.
+ * kaiming_uniform with a = sqrt 5) from FT_RNG_INIT, drawn in PEFT's tensor order; B zero. Of bottlenecks D alike, all else zero.
  * Errors: FT_ERR_USAGE for a configuration that does not fit the model, FT_ERR_NOMEM.
  * Owns: the caller. */
 int ft_adapter_new(ft_adapter **a, const ft_model *m, const ft_adapter_config *cfg, uint64_t seed,

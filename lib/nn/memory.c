@@ -75,6 +75,8 @@ static void place_kept(struct ft_nn *nn, struct layout *l, struct acts *a)
     a->up = take_elems(nn, l, N, m->F);
     a->inv2 = take(l, N, 1);
     place_narrow(nn, l, a, FT_GATE, FT_DOWN);
+    for (int t = 0; t < FT_TARGETS; t++)
+        a->out[t] = nn_follows(nn, (enum ft_target)t) ? take_elems(nn, l, N, m->C) : NULL;
 }
 
 /* The rest of FULL, and the rest of ATTENTION. */
@@ -124,6 +126,7 @@ static void share(const struct ft_nn *nn, struct acts *to, const struct acts *sh
     to->inv2 = kept.inv2;
     for (int t = FT_GATE; t <= FT_DOWN; t++)
         to->u[t] = kept.u[t];
+    memcpy(to->out, kept.out, sizeof to->out);
 }
 
 /* All layers' activations. Without training they share everything, the input too. */
@@ -164,6 +167,7 @@ static void place_gradients(struct ft_nn *nn, struct layout *l)
     nn->dy = nn->bf16 ? take_elems(nn, l, N, m->C) : (elem *)(void *)nn->dx;
     nn->dh = take(l, N, m->C);
     nn->dhs = take(l, N, m->C);
+    nn->dout = nn->hooks->behind ? take_elems(nn, l, N, m->C) : NULL;
     nn->datt = take_elems(nn, l, N, m->H * m->D);
     nn->dq = take_elems(nn, l, N, m->H * m->D);
     nn->dk = take_elems(nn, l, N, m->H_kv * m->D);
@@ -223,6 +227,7 @@ static size_t place_all(struct ft_nn *nn, struct layout *l, struct acts *acts)
     nn->h = take_elems(nn, l, N, m->C);
     nn->hs = take_elems(nn, l, N, m->C);
     nn->act = take_elems(nn, l, N, m->F);
+    nn->narrow = nn->hooks->behind ? take_elems(nn, l, N, nn->R2) : NULL;
     nn->flip = take_elems(nn, l, 2 * nn->keys_cap, m->H_kv * m->D);
     if (nn->adapter && nn->adapter->cfg.dropout > 0)
         nn->masked = take_elems(nn, l, N, widest);

@@ -30,9 +30,12 @@ struct ft_method_kind {
     int (*get_config)(ft_mp map, ft_adapter_config *c, ft_err *e);
 
     const struct nn_hooks *hooks;
+
+    const char *not_merged;    /* why it cannot be folded into weights; NULL: it can */
 };
 
 extern const struct ft_method_kind ft_method_lora;
+extern const struct ft_method_kind ft_method_bottleneck;
 
 const struct ft_method_kind *ft_method_kind_of(enum ft_method method);
 

@@ -55,6 +55,7 @@ struct acts {
     float *lse;                /* [N x H] log-sum-exp of the attention rows                     */
     float *inv1, *inv2;        /* [N] inverse rms of the two norms                              */
     elem *u[FT_TARGETS];       /* [N x R2] A drop(x) of each adapted matrix; NULL               */
+    elem *out[FT_TARGETS];     /* [N x C] output of o and down, where a method follows it; NULL */
 };
 
 struct ft_nn {
@@ -79,8 +80,10 @@ struct ft_nn {
     uint8_t *bytes;            /* [N x inputs] operands of the int8 products at hand             */
     float *bytes_scale;        /* a scale for FT_DEPTH_S8 of them                               */
     elem *masked;              /* [N x widest] an input under dropout                           */
+    elem *narrow;              /* [N x R2] what a method behind o or down multiplies; NULL      */
     float *dx, *dh, *dhs;      /* [N x C]                                                       */
     elem *dy;                  /* [N x C] dx as an operand; dx itself in floats                  */
+    elem *dout;                /* [N x C] gradient of an output that a method follows; NULL      */
     elem *datt, *dq, *dk, *dv; /* as att, q, k, v                                                */
     elem *dgate, *dup;         /* [N x F]                                                       */
     elem *du[3], *ut[3], *dut[3]; /* [N x R2]; [R x pairs] u and du with tokens along rows        */
@@ -243,7 +246,34 @@ struct nn_hooks {
     /* Adds the gradients of its parameters beside these matrices. */
     void (*gradients)(struct ft_nn *nn, const struct rowset *rows, const struct linear_back *b,
                       float *grads);
+    /* Whether it follows the output of o, or of down: acts.out[t] is then kept. */
+    int (*follows)(const struct ft_nn *nn, enum ft_target t);
+    /* Given that output, changes y, residual and output together. y NULL: only computes again what
+     * backward needs. */
+    void (*behind)(struct ft_nn *nn, const struct rowset *rows, size_t layer, enum ft_target t,
+                   const struct acts *a, float *y);
+    /* The gradient of that output, as an operand, from dx and dy; adds the gradients of its
+     * parameters. */
+    const elem *(*behind_back)(struct ft_nn *nn, const struct rowset *rows, size_t layer,
+                               enum ft_target t, const struct acts *a, float *grads);
 };
+
+static inline int nn_follows(const struct ft_nn *nn, enum ft_target t)
+{
+    return nn->hooks->follows && nn->hooks->follows(nn, t);
+}
+
+/* ---- lora.c: sums over tokens that other methods have, too ---- */
+
+/* da [R x in] += du^T x, db [out x R] += dy^T u: segment after segment in order. */
+struct nn_low_rank {
+    size_t in, out;
+    const elem *x, *dy;        /* [rows x in], [rows x out] */
+    const elem *u, *du;        /* [rows x R2] */
+    float *da, *db;
+};
+void nn_low_rank_gradients(struct ft_nn *nn, const struct rowset *rows,
+                           const struct nn_low_rank *r);
 
 /* ---- dropout.c ---- */
 

@@ -42,9 +42,10 @@ static int write_tensor(const char *name, const ft_slot *s, const float *data, f
         ft_mp_put_cstr(b, "name");
         ft_mp_put_cstr(b, name);
         ft_mp_put_cstr(b, "shape");
-        ft_mp_put_array(b, 2);
+        ft_mp_put_array(b, s->vector ? 1 : 2);
         ft_mp_put_uint(b, s->rows);
-        ft_mp_put_uint(b, s->cols);
+        if (!s->vector)
+            ft_mp_put_uint(b, s->cols);
         ft_mp_put_cstr(b, "offset");
         ft_mp_put_uint(b, at);
         ft_mp_put_cstr(b, "data");
@@ -132,14 +133,15 @@ static int parse_config(ft_mp extra, const ft_model *m, ft_adapter_config *cfg, 
     return rc;
 }
 
-static int shape_is(ft_mp v, size_t rows, size_t cols)
+static int shape_is(ft_mp v, const ft_slot *s)
 {
     ft_mp_iter it = ft_mp_iter_of(v);
     ft_mp item;
-    uint64_t r = 0, c = 0;
-    return ft_mp_type_of(v) == FT_MP_ARRAY && ft_mp_count(v) == 2 && ft_mp_next(&it, &item) &&
-           ft_mp_uint(item, &r) && ft_mp_next(&it, &item) && ft_mp_uint(item, &c) && r == rows &&
-           c == cols;
+    uint64_t n;
+    if (ft_mp_type_of(v) != FT_MP_ARRAY || ft_mp_count(v) != (s->vector ? 1 : 2) ||
+        !ft_mp_next(&it, &item) || !ft_mp_uint(item, &n) || n != s->rows)
+        return 0;
+    return s->vector || (ft_mp_next(&it, &item) && ft_mp_uint(item, &n) && n == s->cols);
 }
 
 /* Binds one record: checks it against the tensor it names and how much of that came so far, and
@@ -151,9 +153,11 @@ static int bind_data(ft_mp record, const ft_slot *s, ft_adapter *a, size_t *came
     uint64_t offset;
     ft_slice data;
     ft_mp v;
-    if (!ft_mp_get(record, "shape", &v) || !shape_is(v, s->rows, s->cols))
-        return ft_err_set(e, FT_ERR_DATA, "shape: not [%zu, %zu], which the model asks for",
-                          s->rows, s->cols);
+    if (!ft_mp_get(record, "shape", &v) || !shape_is(v, s))
+        return s->vector ? ft_err_set(e, FT_ERR_DATA, "shape: not [%zu], which the model asks for",
+                                      s->rows)
+                         : ft_err_set(e, FT_ERR_DATA, "shape: not [%zu, %zu], which the model asks "
+                                      "for", s->rows, s->cols);
     if (*came == n)
         return ft_err_set(e, FT_ERR_DATA, "the tensor comes twice");
     if (!ft_mp_get_uint(record, "offset", &offset) || offset != *came)

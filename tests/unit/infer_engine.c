@@ -43,7 +43,8 @@ static void logits_of(const ft_model *m, const ft_adapter *l, unsigned threads, 
     ft_pool_free(&pool);
 }
 
-static void same_bits(const char *model, size_t rank, size_t tokens, int bf16)
+/* bottlenecks: of width rank, instead of LoRA. */
+static void same_bits(const char *model, size_t rank, int bottlenecks, size_t tokens, int bf16)
 {
     static const size_t steps[] = {1, 7, 64, 65, 1000};
     ft_model *m = golden_model(model);
@@ -52,7 +53,8 @@ static void same_bits(const char *model, size_t rank, size_t tokens, int bf16)
     ft_adapter *l;
     if (!m)
         skip();
-    l = rank ? golden_lora(m, rank, 0.1) : NULL;
+    l = bottlenecks ? golden_bottlenecks(m, FT_BOTTLENECK_HOULSBY, rank, 0.5)
+                    : rank ? golden_lora(m, rank, 0.1) : NULL;
     fill_ids(ids, tokens, (uint32_t)m->V);
     want = calloc(m->V, sizeof *want);
     got = calloc(m->V, sizeof *got);
@@ -73,21 +75,28 @@ static void same_bits(const char *model, size_t rank, size_t tokens, int bf16)
 static void test_same_bits_toy(void **state)
 {
     (void)state;
-    same_bits("toy", 0, TOKENS, 0);
-    same_bits("toy", 0, TOKENS, 1);
+    same_bits("toy", 0, 0, TOKENS, 0);
+    same_bits("toy", 0, 0, TOKENS, 1);
 }
 
 static void test_same_bits_toy_lora(void **state)
 {
     (void)state;
-    same_bits("toy", 5, TOKENS, 0);
-    same_bits("toy", 5, TOKENS, 1);
+    same_bits("toy", 5, 0, TOKENS, 0);
+    same_bits("toy", 5, 0, TOKENS, 1);
+}
+
+static void test_same_bits_toy_bottlenecks(void **state)
+{
+    (void)state;
+    same_bits("toy", 5, 1, TOKENS, 0);
+    same_bits("toy", 5, 1, TOKENS, 1);
 }
 
 static void test_same_bits_real(void **state)
 {
     (void)state;
-    same_bits("real", 3, 70, 0);
+    same_bits("real", 3, 0, 70, 0);
 }
 
 typedef struct said {
@@ -244,10 +253,8 @@ static void test_answers_together(void **state)
 }
 
 /* The training path goes through BLAS: another order of the sums, the same mathematics. */
-static void test_agrees_with_training(void **state)
+static void agrees_with_training(const ft_model *m, const ft_adapter *l)
 {
-    ft_model *m = golden_model("toy");
-    ft_adapter *l = golden_lora(m, 4, 0.3);
     ft_pool *pool = golden_pool(1);
     ft_nn_limits limits = {.tokens = TOKENS, .seq_tokens = TOKENS};
     uint32_t ids[TOKENS];
@@ -257,7 +264,6 @@ static void test_agrees_with_training(void **state)
     float a[TOY_V], b[TOY_V];
     ft_nn *nn = NULL;
     ft_err e;
-    (void)state;
     fill_ids(ids, TOKENS, TOY_V);
     logits_of(m, l, 1, ids, TOKENS, TOKENS, 0, a);
     OK(ft_nn_new(&nn, m, l, pool, &limits, &e));
@@ -266,7 +272,19 @@ static void test_agrees_with_training(void **state)
         assert_true(fabs((double)a[i] - (double)b[i]) <= 2e-4);
     ft_nn_free(&nn);
     ft_pool_free(&pool);
-    ft_adapter_free(&l);
+}
+
+static void test_agrees_with_training(void **state)
+{
+    ft_model *m = golden_model("toy");
+    ft_adapter *list[] = {golden_lora(m, 4, 0.3),
+                          golden_bottlenecks(m, FT_BOTTLENECK_HOULSBY, 7, 0.5),
+                          golden_bottlenecks(m, FT_BOTTLENECK_PFEIFFER, 32, 0.3)};
+    (void)state;
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        agrees_with_training(m, list[i]);
+        ft_adapter_free(&list[i]);
+    }
     ft_model_free(&m);
 }
 
@@ -364,7 +382,9 @@ static size_t answer_all(const ft_model *m, crowd *c, const ft_engine_options *o
 static void together(int bf16, double temperature)
 {
     ft_model *m = golden_model("toy");
-    ft_adapter *a = golden_lora(m, 3, 0.5), *b = golden_lora(m, 8, 0.3);
+    ft_adapter *a = golden_lora(m, 3, 0.5);
+    ft_adapter *b = temperature > 0 ? golden_bottlenecks(m, FT_BOTTLENECK_HOULSBY, 8, 0.3)
+                                    : golden_lora(m, 8, 0.3);
     crowd *c = calloc(1, sizeof *c);
     ft_engine_options o = greedy(1, m->context);
     size_t shared, block = ft_kv_block_bytes(m);
@@ -554,6 +574,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_bits_toy),   cmocka_unit_test(test_same_bits_toy_lora),
+        cmocka_unit_test(test_same_bits_toy_bottlenecks),
         cmocka_unit_test(test_same_bits_real),  cmocka_unit_test(test_answers_toy),
         cmocka_unit_test(test_answers_real),    cmocka_unit_test(test_answers_together),
         cmocka_unit_test(test_agrees_with_training),

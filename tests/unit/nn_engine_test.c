@@ -180,6 +180,16 @@ static void check_same(const ft_model *m, const ft_adapter *l, struct setting s)
     free_result(&want);
 }
 
+/* Cut in all ways, with and without a whole last layer and shared prefixes. */
+static void check_same_in_all(const ft_model *m, const ft_adapter *l, struct setting s)
+{
+    for (int way = 0; way < 4; way++) {
+        s.limits.whole_last_layer = way & 1;
+        s.share = way >> 1;
+        check_same(m, l, s);
+    }
+}
+
 static void check_bytes(enum ft_compute compute)
 {
     ft_model *m = open_toy();
@@ -195,6 +205,12 @@ static void check_bytes(enum ft_compute compute)
     s.share = 0;
     s.dropout = 0.25f;
     check_same(m, dropping, s);
+    for (int i = 0; i < 2; i++) {
+        ft_adapter *b = golden_bottlenecks(m, i ? FT_BOTTLENECK_HOULSBY : FT_BOTTLENECK_PFEIFFER, 9,
+                                           0.5);
+        check_same_in_all(m, b, usual(compute));
+        ft_adapter_free(&b);
+    }
     ft_adapter_free(&l);
     ft_adapter_free(&dropping);
     ft_model_free(&m);
@@ -218,10 +234,11 @@ static void test_bytes_int8(void **state)
     check_bytes(FT_COMPUTE_INT8);
 }
 
-static void check_near(enum ft_compute compute, double tolerance)
+static void check_near(enum ft_compute compute, double tolerance, int bottlenecks)
 {
     ft_model *m = open_toy();
-    ft_adapter *l = make_lora(m, 0);
+    ft_adapter *l = bottlenecks ? golden_bottlenecks(m, FT_BOTTLENECK_HOULSBY, 9, 0.5)
+                                 : make_lora(m, 0);
     struct setting s = usual(compute);
     struct result plain = run(m, l, &s), whole, shared;
     s.limits.whole_last_layer = 1;
@@ -241,15 +258,18 @@ static void check_near(enum ft_compute compute, double tolerance)
 static void test_near(void **state)
 {
     (void)state;
-    check_near(FT_COMPUTE_F32, 2e-6);
-    check_near(FT_COMPUTE_BF16, 2e-2);
-    check_near(FT_COMPUTE_INT8, 6e-2);
+    for (int bottlenecks = 0; bottlenecks < 2; bottlenecks++) {
+        check_near(FT_COMPUTE_F32, 2e-6, bottlenecks);
+        check_near(FT_COMPUTE_BF16, 2e-2, bottlenecks);
+        check_near(FT_COMPUTE_INT8, 6e-2, bottlenecks);
+    }
 }
 
-static void near_f32(enum ft_compute compute, double tolerance)
+static void near_f32(enum ft_compute compute, double tolerance, int bottlenecks)
 {
     ft_model *m = open_toy();
-    ft_adapter *l = make_lora(m, 0);
+    ft_adapter *l = bottlenecks ? golden_bottlenecks(m, FT_BOTTLENECK_HOULSBY, 9, 0.5)
+                                 : make_lora(m, 0);
     struct setting s = usual(FT_COMPUTE_F32);
     struct result f32 = run(m, l, &s), other;
     s = usual(compute);
@@ -264,8 +284,10 @@ static void near_f32(enum ft_compute compute, double tolerance)
 static void test_near_f32(void **state)
 {
     (void)state;
-    near_f32(FT_COMPUTE_BF16, 6e-2);
-    near_f32(FT_COMPUTE_INT8, 0.15);
+    for (int bottlenecks = 0; bottlenecks < 2; bottlenecks++) {
+        near_f32(FT_COMPUTE_BF16, 6e-2, bottlenecks);
+        near_f32(FT_COMPUTE_INT8, 0.15, bottlenecks);
+    }
 }
 
 /* The plan counts what is taken, so less must be planned where less is kept. */

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-static uint64_t rank = 16;
+static uint64_t rank = 16, width = 64;
 static double alpha = 32, dropout = 0;
-static const char *method = "lora", *targets = "all", *recompute = "none", *schedule = "cosine";
+static const char *method = "lora", *targets = "all", *recompute = "none", *schedule = "cosine", *kind = "pfeiffer";
 static int no_shuffle, no_share;
 
 cli_train_options cli_train = {
@@ -15,7 +15,7 @@ cli_train_options cli_train = {
             .spike = 10}};
 
 const cli_option cli_train_list[] = {
-    {"method", 0, CLI_CHOICE, &method, "lora", 0, 0, CLI_PAYLOAD, "what is trained"},
+    {"method", 0, CLI_CHOICE, &method, "lora|adapter", 0, 0, CLI_PAYLOAD, "what is trained"},
     {"lora-rank", 0, CLI_COUNT, &rank, "R", 1, 65536, CLI_PAYLOAD, "rank of the adapter"},
     {"lora-alpha", 0, CLI_REAL, &alpha, "A", 1e-6, 1e6, CLI_PAYLOAD,
      "the adapter's part is scaled by alpha / rank"},
@@ -23,6 +23,9 @@ const cli_option cli_train_list[] = {
      "share of the adapter's inputs left out while training"},
     {"lora-targets", 0, CLI_TEXT, &targets, "LIST", 0, 0, CLI_PAYLOAD,
      "of q,k,v,o,gate,up,down; or all, attention, mlp"},
+    {"adapter-kind", 0, CLI_CHOICE, &kind, "houlsby|pfeiffer", 0, 0, CLI_PAYLOAD,
+     "bottlenecks behind attention and MLP, or behind the MLP alone"},
+    {"adapter-width", 0, CLI_COUNT, &width, "M", 1, 65536, CLI_PAYLOAD, "width of the bottlenecks"},
     {"base", 0, CLI_CHOICE, &cli_train.base, "file|nf4", 0, 0, CLI_PAYLOAD,
      "train on the weights of the file, or on them in nf4 (QLoRA)"},
     {"lr", 0, CLI_REAL, &cli_train.cfg.lr, "RATE", 0, 10, CLI_PAYLOAD,
@@ -74,9 +77,33 @@ const cli_option cli_train_list[] = {
      "print memory, steps and expected time; stop"},
     {0}};
 
+/* Options that only some methods have. */
+static const struct { const char *option; unsigned methods; } own_options[] = {
+    {"lora-rank", 1u << FT_METHOD_LORA},
+    {"lora-alpha", 1u << FT_METHOD_LORA},
+    {"lora-dropout", 1u << FT_METHOD_LORA},
+    {"lora-targets", 1u << FT_METHOD_LORA},
+    {"adapter-kind", 1u << FT_METHOD_ADAPTER},
+    {"adapter-width", 1u << FT_METHOD_ADAPTER},
+};
+
+static void refuse_foreign_options(enum ft_method chosen)
+{
+    for (size_t i = 0; i < sizeof own_options / sizeof *own_options; i++)
+        if (cli_given(own_options[i].option) && !(own_options[i].methods >> chosen & 1))
+            cli_usage_error("--%s is no option of --method %s", own_options[i].option,
+                            ft_method_name(chosen));
+}
+
 static void adapter_config(ft_adapter_config *c)
 {
     c->method = ft_method_by_name((ft_slice){(const uint8_t *)method, strlen(method)});
+    refuse_foreign_options(c->method);
+    if (c->method == FT_METHOD_ADAPTER) {
+        c->rank = (size_t)width;
+        c->targets = strcmp(kind, "houlsby") == 0 ? FT_BOTTLENECK_HOULSBY : FT_BOTTLENECK_PFEIFFER;
+        return;
+    }
     c->rank = (size_t)rank;
     c->alpha = (float)alpha;
     c->dropout = (float)dropout;
