@@ -66,9 +66,10 @@ static void init(ft_adapter *a, const ft_model *m, uint64_t seed)
 
 static void slot_name(const ft_slot *s, char *name, size_t cap)
 {
-    int narrow = s->role == FT_ROLE_NARROW || s->role == FT_ROLE_NARROW_BIAS;
-    snprintf(name, cap, "%s.adapter_%s.%s", s->target == FT_O ? "self_attn" : "mlp",
-             narrow ? "down" : "up", s->vector ? "bias" : "weight");
+    static const char *const parts[FT_ROLES] = {
+        [FT_ROLE_NARROW] = "down.weight", [FT_ROLE_NARROW_BIAS] = "down.bias",
+        [FT_ROLE_WIDE] = "up.weight", [FT_ROLE_WIDE_BIAS] = "up.bias"};
+    snprintf(name, cap, "%s.adapter_%s", s->target == FT_O ? "self_attn" : "mlp", parts[s->role]);
 }
 
 static void put_config(ft_buf *b, const ft_adapter_config *c)

@@ -2,9 +2,9 @@
 
 #include "base/mem.h"
 #include "data/example.h"
+#include "nn/adapter.h"
 #include "stream/rows.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,22 +17,10 @@ struct cli_content {
 
 static int check_config(ft_mp extra, ft_err *e)
 {
-    ft_slice method;
-    ft_mp targets;
-    uint64_t rank;
-    double alpha;
-    if (extra.n == 0 || !ft_mp_get_str(extra, "method", &method))
+    ft_adapter_config cfg;
+    if (extra.n == 0)
         return ft_err_set(e, FT_ERR_DATA, "adapter without a method in its header");
-    if (!ft_slice_is(method, "lora"))
-        return ft_err_set(e, FT_ERR_DATA, "adapter of an unknown method");
-    if (!ft_mp_get_uint(extra, "rank", &rank) || rank == 0)
-        return ft_err_set(e, FT_ERR_DATA, "adapter without a rank");
-    if (!ft_mp_get_float(extra, "alpha", &alpha) || !isfinite(alpha))
-        return ft_err_set(e, FT_ERR_DATA, "adapter without a finite alpha");
-    if (!ft_mp_get(extra, "targets", &targets) || ft_mp_type_of(targets) != FT_MP_ARRAY ||
-        ft_mp_count(targets) == 0)
-        return ft_err_set(e, FT_ERR_DATA, "adapter without targets");
-    return 0;
+    return ft_adapter_config_get(extra, &cfg, e);
 }
 
 /* Elements of a shape; 0 when it makes no sense. */

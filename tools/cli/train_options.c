@@ -78,27 +78,31 @@ const cli_option cli_train_list[] = {
     {0}};
 
 /* Options that only some methods have. */
-static const struct { const char *option; unsigned methods; } own_options[] = {
-    {"lora-rank", 1u << FT_METHOD_LORA},
-    {"lora-alpha", 1u << FT_METHOD_LORA},
-    {"lora-dropout", 1u << FT_METHOD_LORA},
-    {"lora-targets", 1u << FT_METHOD_LORA},
-    {"adapter-kind", 1u << FT_METHOD_ADAPTER},
-    {"adapter-width", 1u << FT_METHOD_ADAPTER},
-};
+static const struct {
+    const char *option;
+    unsigned methods;              /* 1 << FT_METHOD_LORA, … */
+} belongs[] = {
+    {"lora-rank", 1u << FT_METHOD_LORA}, {"lora-alpha", 1u << FT_METHOD_LORA},
+    {"lora-dropout", 1u << FT_METHOD_LORA}, {"lora-targets", 1u << FT_METHOD_LORA},
+    {"adapter-kind", 1u << FT_METHOD_ADAPTER}, {"adapter-width", 1u << FT_METHOD_ADAPTER}};
 
-static void refuse_foreign_options(enum ft_method chosen)
+static void check_options(enum ft_method chosen)
 {
-    for (size_t i = 0; i < sizeof own_options / sizeof *own_options; i++)
-        if (cli_given(own_options[i].option) && !(own_options[i].methods >> chosen & 1))
-            cli_usage_error("--%s is no option of --method %s", own_options[i].option,
-                            ft_method_name(chosen));
+    for (size_t i = 0; i < sizeof belongs / sizeof *belongs; i++) {
+        int owner = 0;
+        if (!cli_given(belongs[i].option) || belongs[i].methods >> chosen & 1)
+            continue;
+        while (!(belongs[i].methods >> owner & 1))
+            owner++;
+        cli_usage_error("--%s goes with --method %s, not with %s", belongs[i].option,
+                        ft_method_name((enum ft_method)owner), method);
+    }
 }
 
 static void adapter_config(ft_adapter_config *c)
 {
     c->method = ft_method_by_name((ft_slice){(const uint8_t *)method, strlen(method)});
-    refuse_foreign_options(c->method);
+    check_options(c->method);
     if (c->method == FT_METHOD_ADAPTER) {
         c->rank = (size_t)width;
         c->targets = strcmp(kind, "houlsby") == 0 ? FT_BOTTLENECK_HOULSBY : FT_BOTTLENECK_PFEIFFER;
