@@ -85,8 +85,8 @@ int ft_merge_write(const ft_model *m, const ft_adapter *l, const ft_merge_option
     struct merger g = {m, l, o};
     ft_convert_extra extra = {is_adapted, merge_weights, add_keys, &g};
     if (ft_method_not_merged(l->cfg.method))
-        return ft_err_set(e, FT_ERR_DATA, "an adapter of method %s cannot be merged: %s; give it to "
-                          "ft-generate or ft-eval as it is (-a)", ft_method_name(l->cfg.method),
+        return ft_err_set(e, FT_ERR_DATA, "an adapter of method %s cannot be merged: %s; give it "
+                          "to ft-generate or ft-eval as it is (-a)", ft_method_name(l->cfg.method),
                           ft_method_not_merged(l->cfg.method));
     if (o->type != FT_F32 && o->type != FT_F16 && o->type != FT_BF16)
         return ft_err_set(e, FT_ERR_USAGE, "a merged model is f32, f16 or bf16; ft-quant makes the "

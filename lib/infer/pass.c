@@ -187,7 +187,8 @@ static void multiply(ft_pass *p, size_t n, const enum ft_target *targets, const 
     ft_products_run(&run, p->pool);
     if (p->adapted)
         ft_lora_rows_add(&(ft_lora_rows){p->adapters, p->n, p->layer, n, targets, x,
-                                         list[0].w->cols, y, width, p->ax, p->most.max_rank}, p->pool);
+                                         list[0].w->cols, y, width, p->ax, p->most.max_rank},
+                         p->pool);
 }
 
 static void normalise_rows(ft_pass *p, const float *norm)

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct ft_method_kind *const kinds[FT_METHODS] = {&ft_method_lora, &ft_method_bottleneck};
+static const struct ft_method_kind *const kinds[FT_METHODS] = {&ft_method_lora,
+                                                             &ft_method_bottleneck};
 
 const struct ft_method_kind *ft_method_kind_of(enum ft_method method)
 {

@@ -92,8 +92,8 @@ static int get_config(ft_mp map, ft_adapter_config *c, ft_err *e)
     if (!ft_mp_get_uint(map, "width", &width) || width < 1 || width > SIZE_MAX)
         return ft_err_set(e, FT_ERR_DATA, "width: missing or zero");
     if (!ft_mp_get_str(map, "activation", &activation) || !ft_slice_is(activation, "silu"))
-        return ft_err_set(e, FT_ERR_DATA, "activation: missing, or not silu, the only one that this "
-                          "version knows");
+        return ft_err_set(e, FT_ERR_DATA, "activation: missing, or not silu, the only one that "
+                          "this version knows");
     c->rank = (size_t)width;
     c->targets = ft_slice_is(kind, "houlsby") ? FT_BOTTLENECK_HOULSBY : FT_BOTTLENECK_PFEIFFER;
     return 0;

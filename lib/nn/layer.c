@@ -254,8 +254,8 @@ static void attend(struct ft_nn *nn, size_t l, struct acts *a)
     nn_attention(nn, l, rows, a);
 }
 
-/* y = residual + x W^T of o or down, and what the method adds behind it. y NULL: computes again only
- * what was not kept for that. */
+/* y = residual + x W^T of o or down, and what the method adds behind it. y NULL: computes again
+ * only what was not kept for that. */
 static void project_back(struct ft_nn *nn, size_t l, enum ft_target t, const elem *x,
                          const struct acts *a, const float *residual, float *y)
 {
@@ -350,7 +350,7 @@ static void dx_as_operand(struct ft_nn *nn, const struct rowset *rows)
         ft_pool_run(nn->pool, token_tasks(rows), operand_task, &s);
 }
 
-/* The gradient of the output of o or down, as an operand: of dx, or of what the method passes on. */
+/* The gradient of the output of o or down, as an operand: dx, or what the method passes on. */
 static const elem *output_back(struct ft_nn *nn, const struct rowset *rows, size_t l,
                                enum ft_target t, const struct acts *a, float *grads)
 {

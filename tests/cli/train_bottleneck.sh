@@ -33,8 +33,8 @@ attention-again --recompute attention
 all-again --recompute full --micro 4 --threads 3
 END
         rm "$(find run -name 'checkpoint-*' | sort | tail -n 1)"
-        train --adapter-kind $kind --compute $compute --checkpoint run --every 4 --resume --log log \
-            -o other.ft
+        train --adapter-kind $kind --compute $compute --checkpoint run --every 4 --resume \
+            --log log -o other.ft
         check_same "$what: same bytes after a resume" $kind.$compute other.ft
         rm -r run
     done

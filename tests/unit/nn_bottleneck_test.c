@@ -1,5 +1,5 @@
-/* Bottleneck layers against torch (make_bottleneck.py): losses, gradients, names; and that they begin
- * as the base itself. */
+/* Bottleneck layers against torch (make_bottleneck.py): losses, gradients, names; and that they
+ * begin as the base itself. */
 #include "infer_golden.h"
 
 #include "base/io.h"

@@ -87,8 +87,8 @@ static void rows_of_q_and_k_take_the_order_of_the_model(void **state)
 
 /* An adapter and what its stream reads as, and how many tensors that has. spoil: the second slot's
  * shape is written with two sides. */
-static int write_and_read(const ft_adapter_config *cfg, int spoil, ft_adapter **a, ft_adapter **back,
-                          uint64_t *records, ft_err *why)
+static int write_and_read(const ft_adapter_config *cfg, int spoil, ft_adapter **a,
+                          ft_adapter **back, uint64_t *records, ft_err *why)
 {
     ft_header h = {0};
     ft_writer_options o = {0};
@@ -184,8 +184,9 @@ static void refused(ft_mp extra, const spoiler *s, const char *words)
 /* Bottlenecks: kind, width and activation as a header has them. */
 static void a_header_of_bottlenecks_must_make_sense(void **state)
 {
-    static const struct { const char *kind; uint64_t width; const char *activation, *words; } cases[] =
-        {{"parallel", 4, "silu", "kind: missing"}, {"houlsby", 0, "silu", "width: missing or zero"},
+    static const struct { const char *kind; uint64_t width; const char *activation, *words; }
+        cases[] = {
+         {"parallel", 4, "silu", "kind: missing"}, {"houlsby", 0, "silu", "width: missing or zero"},
          {"pfeiffer", 33, "silu", "32 channels: 1 to 32"}, {"houlsby", 4, "relu", "activation: "},
          {"houlsby", UINT64_MAX, "silu", "32 channels: 1 to 32"}};
     (void)state;

@@ -6,7 +6,8 @@
 
 static uint64_t rank = 16, width = 64;
 static double alpha = 32, dropout = 0;
-static const char *method = "lora", *targets = "all", *recompute = "none", *schedule = "cosine", *kind = "pfeiffer";
+static const char *method = "lora", *targets = "all", *recompute = "none", *schedule = "cosine";
+static const char *kind = "pfeiffer";
 static int no_shuffle, no_share;
 
 cli_train_options cli_train = {
