@@ -10,6 +10,7 @@
 #include "tools/cli/train_log.h"
 #include "tools/cli/train_memory.h"
 #include "tools/cli/train_options.h"
+#include "nn/full.h"
 #include "train/adapter_stream.h"
 #include "train/numerics.h"
 #include "train/trainer.h"
@@ -17,6 +18,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static const cli_tool tool = {
@@ -114,6 +116,20 @@ static void begin(run *r)
     cli_checkpoints_begin(&o->saved, r->trainer, &r->log, o->log_path);
 }
 
+/* The weights become parameters. What a quantised file holds is no place to begin without being
+ * asked for. */
+static void take_over(run *r)
+{
+    if (strcmp(o->base, "f32") != 0)
+        for (size_t l = 0; l < r->model->L; l++)
+            for (int t = 0; t < FT_TARGETS; t++)
+                if (ft_type_info_of((uint32_t)r->model->layers[l].w[t].type)->block > 1)
+                    cli_usage_error("%s is quantised: --base f32 begins with what its weights decode "
+                                    "to, or give a model in f32, f16 or bf16",
+                                    ft_gguf_path(r->model->gguf));
+    ft_full_take_over(r->adapter, r->model);
+}
+
 /* Reads all data, and refuses to validate on what is trained on. */
 static void read_data(run *r)
 {
@@ -163,6 +179,8 @@ int main(int argc, char **argv)
     o->compute = ft_compute_name(o->cfg.compute);    /* what auto is here, for the history */
     r.tok = cli_tokenizer_of(r.model->gguf);
     cli_check(ft_adapter_new(&r.adapter, r.model, &o->adapter, o->cfg.seed, cli_err()));
+    if (o->adapter.method == FT_METHOD_FULL)
+        take_over(&r);
     r.in = cli_packed_open(cli_input(), r.tok);
     if (o->val_path)
         r.val_in = cli_packed_open(o->val_path, r.tok);

@@ -1,6 +1,7 @@
 #include "infer/merge.h"
 
 #include "model/convert.h"
+#include "nn/full.h"
 
 #include <string.h>
 
@@ -28,7 +29,10 @@ static int adapter_of(const struct merger *g, const ft_tensor *t, const float **
 
 static int is_adapted(const void *ctx, const ft_tensor *t)
 {
+    const struct merger *g = ctx;
     const float *a, *b;
+    if (g->l->cfg.method == FT_METHOD_FULL)
+        return ft_full_tensor(g->l, g->m, t) != NULL;
     return adapter_of(ctx, t, &a, &b);
 }
 
@@ -50,6 +54,8 @@ static void merge_weights(const void *ctx, const ft_tensor *t, size_t from, floa
     const struct merger *g = ctx;
     size_t cols = (size_t)t->shape[0], end = from + n;
     const float *a, *b;
+    if (g->l->cfg.method == FT_METHOD_FULL)
+        memcpy(w, ft_full_tensor(g->l, g->m, t) + from, n * sizeof *w);
     if (!adapter_of(g, t, &a, &b))
         return;
     while (from < end) {

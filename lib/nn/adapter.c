@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct ft_method_kind *const kinds[FT_METHODS] = {&ft_method_lora,
-                                                             &ft_method_bottleneck};
+                                                             &ft_method_bottleneck, &ft_method_full};
 
 const struct ft_method_kind *ft_method_kind_of(enum ft_method method)
 {
@@ -45,7 +45,8 @@ int ft_adapter_add_slot(ft_adapter *a, ft_slot slot, ft_err *e)
     if (ft_grow(&a->slots, &a->slots_cap, a->n_slots + 1, sizeof *a->slots, e) < 0)
         return FT_ERR_NOMEM;
     slot.at = a->n_params;
-    a->role_at[i] = slot.at;
+    if (slot.layer != FT_NO_LAYER)
+        a->role_at[i] = slot.at;
     a->n_params += slot.rows * slot.cols;
     a->slots[a->n_slots++] = slot;
     return 0;
@@ -198,6 +199,10 @@ void ft_target_path(enum ft_target t, char *out, size_t cap)
 void ft_slot_name(const ft_adapter *a, const ft_slot *s, char name[FT_SLOT_NAME])
 {
     char in_layer[FT_SLOT_NAME / 2];
+    if (s->layer == FT_NO_LAYER) {
+        kinds[a->cfg.method]->slot_name(s, name, FT_SLOT_NAME);
+        return;
+    }
     kinds[a->cfg.method]->slot_name(s, in_layer, sizeof in_layer);
     snprintf(name, FT_SLOT_NAME, "base_model.model.model.layers.%zu.%s", s->layer, in_layer);
 }

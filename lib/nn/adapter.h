@@ -14,6 +14,8 @@
  * of o and down: y' = y + U silu(D y + b) + c, D [R x C], U [C x R]. Their R is cfg.rank, and
  * cfg.targets says behind which matrices they stand.
  *
+ * Full fine-tuning: full.h.
+ *
  * Rows of tensors that stand along q or k are in GGUF's order, as the base's are; adapter streams
  * hold PEFT's order (see model.h), and the slots say where the two differ.
  */
@@ -25,11 +27,12 @@
 #include "base/mp.h"
 #include "model/model.h"
 
-enum ft_method { FT_METHOD_LORA, FT_METHOD_ADAPTER, FT_METHODS };
+enum ft_method { FT_METHOD_LORA, FT_METHOD_ADAPTER, FT_METHOD_FULL, FT_METHODS };
 
 /* What a tensor is to the matrix or layer that it stands beside. */
 enum ft_role { FT_ROLE_A, FT_ROLE_B, FT_ROLE_NARROW, FT_ROLE_NARROW_BIAS, FT_ROLE_WIDE,
-               FT_ROLE_WIDE_BIAS, FT_ROLES };
+               FT_ROLE_WIDE_BIAS, FT_ROLE_WEIGHT, FT_ROLE_ATTN_NORM, FT_ROLE_MLP_NORM,
+               FT_ROLE_EMBEDDING, FT_ROLE_FINAL_NORM, FT_ROLE_HEAD, FT_ROLES };
 
 typedef struct ft_adapter_config {
     size_t rank;               /* lora: >= 1, at most the smaller side of each adapted matrix;
@@ -42,9 +45,11 @@ typedef struct ft_adapter_config {
 
 enum { FT_BOTTLENECK_PFEIFFER = 1 << FT_DOWN, FT_BOTTLENECK_HOULSBY = 1 << FT_O | 1 << FT_DOWN };
 
+#define FT_NO_LAYER SIZE_MAX
+
 /* A tensor of parameters. */
 typedef struct ft_slot {
-    size_t layer;
+    size_t layer;              /* FT_NO_LAYER: it belongs to none, and target means nothing   */
     enum ft_target target;
     enum ft_role role;
     size_t rows, cols;         /* as PEFT has them                                            */
@@ -69,7 +74,7 @@ typedef struct ft_adapter {
  * choices. */
 int ft_targets_parse(const char *text, unsigned *bits, ft_err *e) FT_MUST_CHECK;
 
-/* As users and streams write it: "lora", "adapter"; FT_METHODS for a name that is none. */
+/* As users and streams write it: "lora", "adapter", "full"; FT_METHODS for a name that is none. */
 const char *ft_method_name(enum ft_method method);
 enum ft_method ft_method_by_name(ft_slice name);
 /* The learning rate to try first with it. */
@@ -79,7 +84,7 @@ const char *ft_method_not_merged(enum ft_method method);
 
 /* Makes an adapter with its initial values: of LoRA A uniform in ±1/sqrt(in) (PEFT's
  * kaiming_uniform with a = sqrt 5) from FT_RNG_INIT, drawn in PEFT's tensor order; B zero. Of bottlenecks
- * D alike, all else zero.
+ * D alike, all else zero; of full fine-tuning the model's own weights.
  * Errors: FT_ERR_USAGE for a configuration that does not fit the model, FT_ERR_NOMEM.
  * Owns: the caller. */
 int ft_adapter_new(ft_adapter **a, const ft_model *m, const ft_adapter_config *cfg, uint64_t seed,

@@ -65,6 +65,10 @@ static void norm_back(struct ft_nn *nn, const struct rowset *rows, const float *
 {
     struct norms s = {.nn = nn, .rows = rows, .x = x, .w = w, .inv = inv, .dh = nn->dh,
                       .dx = nn->dx};
+    size_t C = nn->m->C, at = rows->at;
+    struct nn_norm norm = {w, nn->dh + at * C, x + at * C, inv + at, NULL, rows->n};
+    if (nn->hooks->norm_back)
+        nn->hooks->norm_back(nn, &norm, nn->grads);
     ft_pool_run(nn->pool, token_tasks(rows), norm_back_task, &s);
 }
 
@@ -383,11 +387,12 @@ static void attention_backward(struct ft_nn *nn, size_t l, const struct acts *a,
     nn_attention_back(nn, l, rows, a);
 }
 
-/* The first layer's input is not wanted by anybody. */
+/* The first layer's input is wanted by few methods. */
 static void input_backward(struct ft_nn *nn, size_t l, const struct acts *a, float *grads)
 {
     const struct rowset *rows = rows_of_layer(nn, l);
-    void (*finish)(struct ft_nn *, void *, const struct tile *) = l > 0 ? put_floats : NULL;
+    int wanted = l > 0 || nn->hooks->input_back;
+    void (*finish)(struct ft_nn *, void *, const struct tile *) = wanted ? put_floats : NULL;
     struct finish f = {.rows = &nn->all, .a = a, .y = nn->dh, .width = nn->m->C};
     struct linear_back qkv = {l, 3, {FT_Q, FT_K, FT_V}, nn->h, {nn->dq, nn->dk, nn->dv}, a};
     norm(nn, &nn->all, a->x, nn->m->layers[l].attn_norm, a->inv1);
@@ -399,11 +404,13 @@ static void input_backward(struct ft_nn *nn, size_t l, const struct acts *a, flo
         struct finish fq = {.rows = rows, .a = a, .y = nn->dhs, .width = nn->m->C};
         back(nn, rows, &q, nn->m->C, finish, &fq, grads);
         back(nn, &nn->all, &kv, nn->m->C, finish, &f, grads);
-        if (l > 0)
+        if (wanted)
             scatter(nn);
     }
-    if (l > 0)
+    if (wanted)
         norm_back(nn, &nn->all, a->x, nn->m->layers[l].attn_norm, a->inv1);
+    if (l == 0 && nn->hooks->input_back)
+        nn->hooks->input_back(nn, grads);
 }
 
 void nn_layer_backward(struct ft_nn *nn, size_t l, float *grads)

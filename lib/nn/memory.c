@@ -50,6 +50,8 @@ static size_t scratch_size(const struct ft_nn *nn)
     const ft_model *m = nn->m;
     size_t n = larger((size_t)4 * FT_DEPTH, 2 * larger(m->F, larger(m->C, m->H * m->D)));
     size_t sums = nn->limits.training ? nn_sum_scratch(nn->R) : 0;
+    if (nn->limits.training && nn->hooks->head_back)
+        sums = nn_full_scratch();
     n = larger(n, sums + nn_product_scratch(nn->bf16));
     n = larger(n, nn_attention_scratch(m, nn->limits.training));
     return (n + 15) & ~(size_t)15;
@@ -239,6 +241,8 @@ static size_t place_all(struct ft_nn *nn, struct layout *l, struct acts *acts)
     if (nn->limits.training)
         place_gradients(nn, l);
     place_prefixes(nn, l);
+    if (nn->limits.training && nn->hooks->step_end && m->tied)
+        nn->embedding_grads = take(l, m->V, m->C);
     nn->rope = take(l, nn->limits.seq_tokens, m->D);
     fixed = l->used;
     place_head(nn, l);
@@ -323,7 +327,8 @@ int ft_nn_plan_for(const ft_model *m, const ft_adapter *adapter, unsigned thread
     begin(&nn, m, adapter, threads, limits);
     if ((rc = measure(&nn, &total, &fixed, e)) < 0)
         return rc;
-    plan->weights = weight_bytes(m, limits->stream_weights);
+    /* What the parameters stand for is not in memory. */
+    plan->weights = nn.hooks->head_back ? 0 : weight_bytes(m, limits->stream_weights);
     plan->activations = fixed * sizeof(float);
     plan->scratch = (total - fixed) * sizeof(float);
     return 0;
@@ -359,6 +364,8 @@ static int take_memory(struct ft_nn *nn, size_t total, ft_err *e)
         return FT_ERR_NOMEM;
     l.base = nn->block;
     (void)place_all(nn, &l, nn->acts);
+    if (nn->embedding_grads)
+        memset(nn->embedding_grads, 0, nn->m->V * nn->m->C * sizeof(float));
     return 0;
 }
 

@@ -21,7 +21,8 @@ struct ft_method_kind {
     int (*lay_out)(ft_adapter *a, const ft_model *m, ft_err *e);
     /* Sets scaling and the initial values; params are zero before. */
     void (*init)(ft_adapter *a, const ft_model *m, uint64_t seed);
-    /* Of a tensor in its layer: what follows "base_model.model.model.layers.0.". */
+    /* Of a tensor in its layer: what follows "base_model.model.model.layers.0."; of one in no
+     * layer: all of it. */
     void (*slot_name)(const ft_slot *s, char *name, size_t cap);
 
     /* The configuration: how many entries, without the method's name, and both ways. */
@@ -36,6 +37,7 @@ struct ft_method_kind {
 
 extern const struct ft_method_kind ft_method_lora;
 extern const struct ft_method_kind ft_method_bottleneck;
+extern const struct ft_method_kind ft_method_full;
 
 const struct ft_method_kind *ft_method_kind_of(enum ft_method method);
 

@@ -91,6 +91,7 @@ struct ft_nn {
     float *dk_heads, *dv_heads;/* [keys x H*D] before heads of a group are added                 */
     elem **prefix_k, **prefix_v; /* L times [prefix tokens x H_kv*D]                            */
     float **prefix_dk, **prefix_dv;
+    float *embedding_grads;    /* [V x C] of a step, where the head is tied and trained; NULL   */
     float *rope;               /* [seq_tokens x D] cosine and sine by position                  */
     elem *head_h;              /* [head_rows x C] final norm of target rows                     */
     float *head_dh, *head_inv; /* [head_rows x C], [head_rows]                                  */
@@ -102,6 +103,7 @@ struct ft_nn {
 
     /* the call at hand */
     const ft_nn_step *step;    /* NULL: forward only, no dropout                                */
+    float *grads;              /* of backward                                                   */
     struct unit *units;
     size_t n_units, units_cap, set_cap;
     struct rowset all, chosen; /* all rows; those of the last layer                              */
@@ -230,6 +232,14 @@ void nn_linear_back_terms(struct ft_nn *nn, const struct linear_back *b, struct 
 
 /* ---- how a method takes part in a layer ---- */
 
+/* n rows of a norm on the way back: gradients of its outputs, its inputs (of row i at[i], or i), and
+ * their inverse rms. */
+struct nn_norm {
+    const float *w, *dh, *x, *inv;
+    const size_t *at;
+    size_t n;
+};
+
 /* What layer.c and linear.c call, each at its place; a NULL member is nothing to do. */
 struct nn_hooks {
     /* Before the products with n matrices that share the input x. */
@@ -256,7 +266,20 @@ struct nn_hooks {
      * parameters. */
     const elem *(*behind_back)(struct ft_nn *nn, const struct rowset *rows, size_t layer,
                                enum ft_target t, const struct acts *a, float *grads);
+    /* Takes its share of dx, the gradient of the first layer's input; NULL: that is not wanted. */
+    void (*input_back)(struct ft_nn *nn, float *grads);
+    /* Adds the gradient of the weights of a norm. */
+    void (*norm_back)(struct ft_nn *nn, const struct nn_norm *norm, float *grads);
+    /* Adds the gradient of the head: dlogits [rows x V], ld apart, beside head_h; sum i is over rows
+     * [first[i], first[i + 1]), of one segment. */
+    void (*head_back)(struct ft_nn *nn, const elem *dlogits, size_t ld, const size_t *first,
+                      size_t n_sums, float *grads);
+    /* Adds what it summed apart over the calls of a step. */
+    void (*step_end)(struct ft_nn *nn, float *grads);
 };
+
+/* Floats of scratch a thread of full.c needs beside that of products. */
+size_t nn_full_scratch(void);
 
 static inline int nn_follows(const struct ft_nn *nn, enum ft_target t)
 {

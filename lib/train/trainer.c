@@ -204,7 +204,9 @@ static int backward(ft_trainer *t, const ft_nn_step *step, ft_err *e)
         if (rc < 0)
             return blame(t, t->train, at, n, t->batch.nll + at, e);
     }
-    return p->n ? ft_nn_prefixes_end(t->nn, t->grads, e) : 0;
+    rc = p->n ? ft_nn_prefixes_end(t->nn, t->grads, e) : 0;
+    ft_nn_step_end(t->nn, t->grads);
+    return rc;
 }
 
 /* Fetches the examples of the step and finds what they share. */

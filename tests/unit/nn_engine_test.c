@@ -3,6 +3,7 @@
  * type of products. tests/cli/families.sh runs this program once for each family of kernels. */
 #include "infer_golden.h"
 
+#include "nn/full.h"
 #include "nn/transformer.h"
 
 #include <stdlib.h>
@@ -100,6 +101,7 @@ static struct result run(const ft_model *m, const ft_adapter *l, const struct se
     }
     if (how->share)
         OK(ft_nn_prefixes_end(nn, r.grads, &e));
+    ft_nn_step_end(nn, r.grads);
     ft_nn_free(&nn);
     ft_pool_free(&pool);
     return r;
@@ -180,6 +182,24 @@ static void check_same(const ft_model *m, const ft_adapter *l, struct setting s)
     free_result(&want);
 }
 
+/* All weights; m computes with them until it is freed. */
+static ft_adapter *make_full(ft_model *m)
+{
+    ft_adapter_config cfg = {.method = FT_METHOD_FULL};
+    ft_adapter *l = NULL;
+    ft_err e;
+    OK(ft_adapter_new(&l, m, &cfg, 1, &e));
+    ft_full_take_over(l, m);
+    return l;
+}
+
+static ft_adapter *make_any(ft_model *m, int method)
+{
+    return method == 0   ? make_lora(m, 0)
+           : method == 1 ? golden_bottlenecks(m, FT_BOTTLENECK_HOULSBY, 9, 0.5)
+                         : make_full(m);
+}
+
 /* Cut in all ways, with and without a whole last layer and shared prefixes. */
 static void check_same_in_all(const ft_model *m, const ft_adapter *l, struct setting s)
 {
@@ -212,6 +232,9 @@ static void check_bytes(enum ft_compute compute)
         ft_adapter_free(&b);
     }
     ft_adapter_free(&l);
+    l = make_full(m);
+    check_same_in_all(m, l, usual(compute));
+    ft_adapter_free(&l);
     ft_adapter_free(&dropping);
     ft_model_free(&m);
 }
@@ -234,11 +257,10 @@ static void test_bytes_int8(void **state)
     check_bytes(FT_COMPUTE_INT8);
 }
 
-static void check_near(enum ft_compute compute, double tolerance, int bottlenecks)
+static void check_near(enum ft_compute compute, double tolerance, int method)
 {
     ft_model *m = open_toy();
-    ft_adapter *l = bottlenecks ? golden_bottlenecks(m, FT_BOTTLENECK_HOULSBY, 9, 0.5)
-                                 : make_lora(m, 0);
+    ft_adapter *l = make_any(m, method);
     struct setting s = usual(compute);
     struct result plain = run(m, l, &s), whole, shared;
     s.limits.whole_last_layer = 1;
@@ -258,18 +280,17 @@ static void check_near(enum ft_compute compute, double tolerance, int bottleneck
 static void test_near(void **state)
 {
     (void)state;
-    for (int bottlenecks = 0; bottlenecks < 2; bottlenecks++) {
-        check_near(FT_COMPUTE_F32, 2e-6, bottlenecks);
-        check_near(FT_COMPUTE_BF16, 2e-2, bottlenecks);
-        check_near(FT_COMPUTE_INT8, 6e-2, bottlenecks);
+    for (int method = 0; method < 3; method++) {
+        check_near(FT_COMPUTE_F32, 2e-6, method);
+        check_near(FT_COMPUTE_BF16, 2e-2, method);
+        check_near(FT_COMPUTE_INT8, 6e-2, method);
     }
 }
 
-static void near_f32(enum ft_compute compute, double tolerance, int bottlenecks)
+static void near_f32(enum ft_compute compute, double tolerance, int method)
 {
     ft_model *m = open_toy();
-    ft_adapter *l = bottlenecks ? golden_bottlenecks(m, FT_BOTTLENECK_HOULSBY, 9, 0.5)
-                                 : make_lora(m, 0);
+    ft_adapter *l = make_any(m, method);
     struct setting s = usual(FT_COMPUTE_F32);
     struct result f32 = run(m, l, &s), other;
     s = usual(compute);
@@ -284,9 +305,9 @@ static void near_f32(enum ft_compute compute, double tolerance, int bottlenecks)
 static void test_near_f32(void **state)
 {
     (void)state;
-    for (int bottlenecks = 0; bottlenecks < 2; bottlenecks++) {
-        near_f32(FT_COMPUTE_BF16, 6e-2, bottlenecks);
-        near_f32(FT_COMPUTE_INT8, 0.15, bottlenecks);
+    for (int method = 0; method < 3; method++) {
+        near_f32(FT_COMPUTE_BF16, 6e-2, method);
+        near_f32(FT_COMPUTE_INT8, 0.15, method);
     }
 }
 

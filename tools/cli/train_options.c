@@ -16,7 +16,7 @@ cli_train_options cli_train = {
             .spike = 10}};
 
 const cli_option cli_train_list[] = {
-    {"method", 0, CLI_CHOICE, &method, "lora|adapter", 0, 0, CLI_PAYLOAD, "what is trained"},
+    {"method", 0, CLI_CHOICE, &method, "lora|adapter|full", 0, 0, CLI_PAYLOAD, "what is trained"},
     {"lora-rank", 0, CLI_COUNT, &rank, "R", 1, 65536, CLI_PAYLOAD, "rank of the adapter"},
     {"lora-alpha", 0, CLI_REAL, &alpha, "A", 1e-6, 1e6, CLI_PAYLOAD,
      "the adapter's part is scaled by alpha / rank"},
@@ -27,8 +27,8 @@ const cli_option cli_train_list[] = {
     {"adapter-kind", 0, CLI_CHOICE, &kind, "houlsby|pfeiffer", 0, 0, CLI_PAYLOAD,
      "bottlenecks behind attention and MLP, or behind the MLP alone"},
     {"adapter-width", 0, CLI_COUNT, &width, "M", 1, 65536, CLI_PAYLOAD, "width of the bottlenecks"},
-    {"base", 0, CLI_CHOICE, &cli_train.base, "file|nf4", 0, 0, CLI_PAYLOAD,
-     "train on the weights of the file, or on them in nf4 (QLoRA)"},
+    {"base", 0, CLI_CHOICE, &cli_train.base, "file|nf4|f32", 0, 0, CLI_PAYLOAD,
+     "train on the weights of the file, on them in nf4 (QLoRA), or (full) from them in f32"},
     {"lr", 0, CLI_REAL, &cli_train.cfg.lr, "RATE", 0, 10, CLI_PAYLOAD,
      "learning rate after the warm-up; each method has its own default"},
     {"schedule", 0, CLI_CHOICE, &schedule, "cosine|linear|constant", 0, 0, CLI_PAYLOAD,
@@ -104,6 +104,12 @@ static void adapter_config(ft_adapter_config *c)
 {
     c->method = ft_method_by_name((ft_slice){(const uint8_t *)method, strlen(method)});
     check_options(c->method);
+    if (c->method == FT_METHOD_FULL && strcmp(cli_train.base, "nf4") == 0)
+        cli_usage_error("--base nf4 is frozen, and --method full trains all weights: --base f32");
+    if (c->method != FT_METHOD_FULL && strcmp(cli_train.base, "f32") == 0)
+        cli_usage_error("--base f32 goes with --method full, not with %s", method);
+    if (c->method == FT_METHOD_FULL)
+        return;
     if (c->method == FT_METHOD_ADAPTER) {
         c->rank = (size_t)width;
         c->targets = strcmp(kind, "houlsby") == 0 ? FT_BOTTLENECK_HOULSBY : FT_BOTTLENECK_PFEIFFER;
