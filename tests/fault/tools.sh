@@ -44,6 +44,7 @@ pack          | tokens.ft  | ft-pack -l 256 --long cut
 train         | packed.ft  | ft-train -m toy.gguf --lora-rank 2 --epochs 1
 train-file    | packed.ft  | ft-train -m toy.gguf --lora-rank 2 --epochs 1 -o out/adapter.ft
 train-bottleneck | packed.ft | ft-train -m toy.gguf --method adapter --adapter-width 3 -o out/a
+train-full | packed.ft | ft-train -m toy.gguf --method full -o out/a
 train-save | packed.ft | ft-train -m toy.gguf --batch 8 --checkpoint out --every 1 --resume -o out/a
 eval          | packed.ft  | ft-eval -m toy.gguf -a adapter.ft --json
 eval-scores   | packed.ft  | ft-eval -m toy.gguf --json --scores out/scores.jsonl
