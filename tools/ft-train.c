@@ -124,8 +124,8 @@ static void take_over(run *r)
         for (size_t l = 0; l < r->model->L; l++)
             for (int t = 0; t < FT_TARGETS; t++)
                 if (ft_type_info_of((uint32_t)r->model->layers[l].w[t].type)->block > 1)
-                    cli_usage_error("%s is quantised: --base f32 begins with what its weights decode "
-                                    "to, or give a model in f32, f16 or bf16",
+                    cli_usage_error("%s is quantised: --base f32 begins with what its weights "
+                                    "decode to, or give a model in f32, f16 or bf16",
                                     ft_gguf_path(r->model->gguf));
     ft_full_take_over(r->adapter, r->model);
 }

@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const struct ft_method_kind *const kinds[FT_METHODS] = {&ft_method_lora,
-                                                             &ft_method_bottleneck, &ft_method_full};
+                                                             &ft_method_bottleneck,
+                                                             &ft_method_full};
 
 const struct ft_method_kind *ft_method_kind_of(enum ft_method method)
 {

@@ -83,8 +83,8 @@ double ft_method_rate(enum ft_method method);
 const char *ft_method_not_merged(enum ft_method method);
 
 /* Makes an adapter with its initial values: of LoRA A uniform in ±1/sqrt(in) (PEFT's
- * kaiming_uniform with a = sqrt 5) from FT_RNG_INIT, drawn in PEFT's tensor order; B zero. Of bottlenecks
- * D alike, all else zero; of full fine-tuning the model's own weights.
+ * kaiming_uniform with a = sqrt 5) from FT_RNG_INIT, drawn in PEFT's tensor order; B zero.
+ * Of bottlenecks D alike, all else zero; of full fine-tuning the model's own weights.
  * Errors: FT_ERR_USAGE for a configuration that does not fit the model, FT_ERR_NOMEM.
  * Owns: the caller. */
 int ft_adapter_new(ft_adapter **a, const ft_model *m, const ft_adapter_config *cfg, uint64_t seed,

@@ -181,9 +181,9 @@ static float *gradient_of(const struct ft_nn *nn, const void *weights, float *gr
     return grads + ((const float *)weights - nn->adapter->params);
 }
 
-enum { OUT_ROWS = 96,          /* rows of dW in a task: a multiple of what gemm_bf16 takes at once */
-       SUM_TOKENS = 512,       /* tokens that are turned at once                                   */
-       COLUMNS = 64 };         /* of a task that adds up rows                                      */
+enum { OUT_ROWS = 96,          /* rows of dW in a task: a multiple of what gemm_bf16 takes     */
+       SUM_TOKENS = 512,       /* tokens that are turned at once                               */
+       COLUMNS = 64 };         /* of a task that adds up rows                                  */
 
 /* dW [out x in] += dY^T X, rows [first[i], first[i + 1]) being sum i. */
 struct outer {
@@ -194,34 +194,45 @@ struct outer {
     float *dw;
 };
 
-/* n rows of dy from `row` on, columns [from, from + m), as m rows along tokens; a zero behind an odd
- * n. */
-static void turn(const struct outer *o, size_t row, size_t n, size_t from, size_t m, float *line,
-                 elem *to)
+static void turn_floats(const float *from, size_t ld, size_t n, size_t m, float *to)
 {
-    const struct ft_nn *nn = o->nn;
-    const float zero = 0;
-    for (size_t t = 0; t < n; t++) {
-        nn_get(nn, elem_at(nn, o->dy, (row + t) * o->ldy + from), line, m);
+    for (size_t t = 0; t < n; t++)
         for (size_t i = 0; i < m; i++)
-            nn_put(nn, &line[i], elem_at(nn, to, i * SUM_TOKENS + t), 1);
-    }
+            to[i * SUM_TOKENS + t] = from[t * ld + i];
+}
+
+static void turn_bf16(const uint16_t *from, size_t ld, size_t n, size_t m, uint16_t *to)
+{
+    for (size_t t = 0; t < n; t++)
+        for (size_t i = 0; i < m; i++)
+            to[i * SUM_TOKENS + t] = from[t * ld + i];
     for (size_t i = 0; n % 2 && i < m; i++)
-        nn_put(nn, &zero, elem_at(nn, to, i * SUM_TOKENS + n), 1);
+        to[i * SUM_TOKENS + n] = 0;
+}
+
+/* n rows of dy from `row` on, columns [from, from + m), as m rows along tokens; in bf16, which goes
+ * by pairs, with a zero behind an odd n. */
+static void turn(const struct outer *o, size_t row, size_t n, size_t from, size_t m, float *to)
+{
+    const elem *first = elem_at(o->nn, o->dy, row * o->ldy + from);
+    if (o->nn->bf16)
+        turn_bf16((const uint16_t *)(const void *)first, o->ldy, n, m,
+                  (uint16_t *)(void *)to);
+    else
+        turn_floats((const float *)(const void *)first, o->ldy, n, m, to);
 }
 
 static void outer_task(void *ctx, size_t task, unsigned worker)
 {
     const struct outer *o = ctx;
     struct ft_nn *nn = o->nn;
-    float *line = scratch_of(nn, worker), *turned = line + OUT_ROWS;
-    float *scratch = turned + OUT_ROWS * SUM_TOKENS;
+    float *turned = scratch_of(nn, worker), *scratch = turned + OUT_ROWS * SUM_TOKENS;
     size_t from = task * OUT_ROWS, m = o->out - from < OUT_ROWS ? o->out - from : OUT_ROWS;
     size_t width = nn_tile_cols(nn, o->in);
     for (size_t s = 0; s < o->n_sums; s++)
         for (size_t row = o->first[s], n; row < o->first[s + 1]; row += n) {
             n = o->first[s + 1] - row < SUM_TOKENS ? o->first[s + 1] - row : SUM_TOKENS;
-            turn(o, row, n, from, m, line, (elem *)(void *)turned);
+            turn(o, row, n, from, m, turned);
             for (size_t col = 0; col < o->in; col += width)
                 nn_add_over_tokens(nn, m, o->in - col < width ? o->in - col : width, n,
                                    (elem *)(void *)turned, SUM_TOKENS,
@@ -232,7 +243,7 @@ static void outer_task(void *ctx, size_t task, unsigned worker)
 
 size_t nn_full_scratch(void)
 {
-    return OUT_ROWS + OUT_ROWS * SUM_TOKENS;
+    return OUT_ROWS * SUM_TOKENS;
 }
 
 static void add_outer(const struct outer *o)
@@ -302,8 +313,8 @@ static void embedding_sum(void *ctx, size_t task, unsigned worker)
     }
 }
 
-/* A tied head's gradient comes first in each call. The embedding's goes beside it until the step ends,
- * so that it does not matter how many calls a step has. */
+/* A tied head's gradient comes first in each call. The embedding's is summed apart until the step
+ * ends, so that it does not matter how many calls a step has. */
 static void input_back(struct ft_nn *nn, float *grads)
 {
     float *own = gradient_of(nn, nn->m->embedding.data, grads);

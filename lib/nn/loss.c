@@ -143,13 +143,14 @@ static void cut_blocks(struct ft_nn *nn, const uint32_t *unit, struct rowset *ro
 static size_t group_rows(const struct ft_nn *nn, size_t from)
 {
     const struct rowset *set = &nn->chosen;
+    int anywhere = nn->bf16 && !nn->hooks->head_back;
     size_t n = 0, fits = 0;
     while (from + n < set->n && n < nn->head_rows) {
         uint32_t u = set->unit[from + n];
         size_t into = set->at + from + ++n - set->first[u];
         /* A tile for BLAS, or of a sum over tokens, that only the group's bound cuts short is left
          * for the next group. */
-        if ((nn->bf16 && !nn->hooks->head_back) || into % FT_TILE_HEAD_ROWS == 0 || from + n == set->n ||
+        if (anywhere || into % FT_TILE_HEAD_ROWS == 0 || from + n == set->n ||
             set->unit[from + n] != u)
             fits = n;
     }

@@ -232,7 +232,7 @@ void nn_linear_back_terms(struct ft_nn *nn, const struct linear_back *b, struct 
 
 /* ---- how a method takes part in a layer ---- */
 
-/* n rows of a norm on the way back: gradients of its outputs, its inputs (of row i at[i], or i), and
+/* n rows of a norm on the way back: gradients of its outputs, its inputs (row i is at[i], or i) and
  * their inverse rms. */
 struct nn_norm {
     const float *w, *dh, *x, *inv;
@@ -270,8 +270,8 @@ struct nn_hooks {
     void (*input_back)(struct ft_nn *nn, float *grads);
     /* Adds the gradient of the weights of a norm. */
     void (*norm_back)(struct ft_nn *nn, const struct nn_norm *norm, float *grads);
-    /* Adds the gradient of the head: dlogits [rows x V], ld apart, beside head_h; sum i is over rows
-     * [first[i], first[i + 1]), of one segment. */
+    /* Adds the gradient of the head: dlogits [rows x V], ld apart, beside head_h; sum i is over
+     * rows [first[i], first[i + 1]), of one segment. */
     void (*head_back)(struct ft_nn *nn, const elem *dlogits, size_t ld, const size_t *first,
                       size_t n_sums, float *grads);
     /* Adds what it summed apart over the calls of a step. */
