@@ -226,7 +226,7 @@ static void outer_task(void *ctx, size_t task, unsigned worker)
 {
     const struct outer *o = ctx;
     struct ft_nn *nn = o->nn;
-    float *turned = scratch_of(nn, worker), *scratch = turned + OUT_ROWS * SUM_TOKENS;
+    float *turned = scratch_of(nn, worker), *scratch = turned + (size_t)OUT_ROWS * SUM_TOKENS;
     size_t from = task * OUT_ROWS, m = o->out - from < OUT_ROWS ? o->out - from : OUT_ROWS;
     size_t width = nn_tile_cols(nn, o->in);
     for (size_t s = 0; s < o->n_sums; s++)
@@ -243,7 +243,7 @@ static void outer_task(void *ctx, size_t task, unsigned worker)
 
 size_t nn_full_scratch(void)
 {
-    return OUT_ROWS * SUM_TOKENS;
+    return (size_t)OUT_ROWS * SUM_TOKENS;
 }
 
 static void add_outer(const struct outer *o)

@@ -262,7 +262,7 @@ int ft_adapter_read(ft_adapter **a, ft_model *m, const char *path, ft_pool *pool
             rc = ft_model_to_nf4(m, pool, e);
         if (rc == 0)
             rc = make_adapter(a, m, &cfg, e);
-        if (rc < 0)
+        if (rc != 0)
             ft_err_wrap(e, "header of %s", path);
         else
             rc = bind(*a, m, in, e);
