@@ -1,6 +1,7 @@
 /* ft-train: packed rows in, an adapter out. All input is read and verified before the first step,
  * and the output is opened before it, so that nothing is trained that could not be kept. */
 #include "base/mem.h"
+#include "nn/full.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/leak.h"
 #include "tools/cli/load.h"
@@ -19,6 +20,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static const cli_tool tool = {
@@ -162,6 +164,20 @@ static void begin(run *r)
     }
 }
 
+/* The weights become parameters. What a quantised file holds is no place to begin without being
+ * asked for. */
+static void take_over(run *r)
+{
+    if (strcmp(o->base, "f32") != 0)
+        for (size_t l = 0; l < r->model->L; l++)
+            for (int t = 0; t < FT_TARGETS; t++)
+                if (ft_type_info_of((uint32_t)r->model->layers[l].w[t].type)->block > 1)
+                    cli_usage_error("%s is quantised: --base f32 begins with what its weights "
+                                    "decode to, or give a model in f32, f16 or bf16",
+                                    ft_gguf_path(r->model->gguf));
+    ft_full_take_over(r->adapter, r->model);
+}
+
 /* Reads data to measure on, which must not be trained on. */
 static ft_dataset *read_measured(const run *r, ft_reader *in, const cli_leak *trained)
 {
@@ -230,6 +246,8 @@ int main(int argc, char **argv)
     cli_check(ft_compute_for_training(&o->cfg.compute, r.model, cli_pool(), cli_err()));
     o->compute = ft_compute_name(o->cfg.compute);    /* what auto is here, for the history */
     r.tok = cli_tokenizer_of(r.model->gguf);
+    if (o->adapter.method == FT_METHOD_FULL)
+        take_over(&r);
     r.in = cli_packed_open(cli_input(), r.tok);
     cli_start_check_rows(r.init, r.in);
     if (o->val_path)

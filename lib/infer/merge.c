@@ -1,6 +1,7 @@
 #include "infer/merge.h"
 
 #include "model/convert.h"
+#include "nn/full.h"
 #include "nn/gain.h"
 
 #include <string.h>
@@ -34,8 +35,11 @@ static int change_of(const struct merger *g, const ft_tensor *t, struct change *
 
 static int is_adapted(const void *ctx, const ft_tensor *t)
 {
+    const struct merger *g = ctx;
     struct change c;
-    return change_of(ctx, t, &c);
+    if (g->l->cfg.method == FT_METHOD_FULL)
+        return ft_full_tensor(g->l, g->m, t) != NULL;
+    return change_of(g, t, &c);
 }
 
 /* Columns [col, col + n), n <= SPAN, of one row, which is rounded once. */
@@ -58,6 +62,10 @@ static void merge_weights(const void *ctx, const ft_tensor *t, size_t from, floa
     const struct merger *g = ctx;
     size_t cols = (size_t)t->shape[0], end = from + n;
     struct change c;
+    if (g->l->cfg.method == FT_METHOD_FULL) {
+        memcpy(w, ft_full_tensor(g->l, g->m, t) + from, n * sizeof *w);
+        return;
+    }
     if (!change_of(g, t, &c))
         return;
     while (from < end) {

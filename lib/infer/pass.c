@@ -1,6 +1,7 @@
 #include "infer/pass.h"
 
 #include "base/mem.h"
+#include "infer/bottleneck_rows.h"
 #include "infer/lora_rows.h"
 #include "infer/products.h"
 #include "kernels/kernels.h"
@@ -240,8 +241,12 @@ static void normalise_rows(ft_pass *p, const float *norm)
         ft_kernels_get()->rmsnorm(p->x + i * m->C, norm, m->rms_eps, p->normed + i * m->C, m->C);
 }
 
-static void add_rows(ft_pass *p, const float *y)
+/* y, the output of o or down, joins the residual stream. */
+static void add_rows(ft_pass *p, enum ft_target from, float *y)
 {
+    if (p->adapted)
+        ft_bottleneck_rows_run(&(ft_bottleneck_rows){p->adapters, p->n, p->layer, from, y, p->m->C,
+                                                     p->ax, p->most.max_rank}, p->pool);
     ft_kernels_get()->axpy(1.0f, y, p->x, p->n * p->m->C);
 }
 
@@ -400,14 +405,14 @@ static void run_layer(ft_pass *p)
     ft_pool_run(p->pool, p->n, file_row, p);
     ft_pool_run(p->pool, p->n_bundles * p->m->H_kv, attend, p);
     multiply(p, 1, (const enum ft_target[]){FT_O}, p->attended, (float *const[]){p->normed});
-    add_rows(p, p->normed);
+    add_rows(p, FT_O, p->normed);
 
     normalise_rows(p, layer->mlp_norm);
     multiply(p, 2, (const enum ft_target[]){FT_GATE, FT_UP}, p->normed,
              (float *const[]){p->gate, p->up});
     ft_pool_run(p->pool, p->n, gate_row, p);
     multiply(p, 1, (const enum ft_target[]){FT_DOWN}, p->hidden, (float *const[]){p->normed});
-    add_rows(p, p->normed);
+    add_rows(p, FT_DOWN, p->normed);
 }
 
 /* ---- the pass ---- */

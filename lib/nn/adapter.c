@@ -8,7 +8,8 @@
 #include <string.h>
 
 static const struct ft_method_kind *const kinds[FT_METHODS] = {
-    &ft_method_lora, &ft_method_ia3, &ft_method_prefix, &ft_method_prompt};
+    &ft_method_lora, &ft_method_ia3, &ft_method_prefix, &ft_method_prompt, &ft_method_bottleneck,
+    &ft_method_full};
 
 const struct ft_method_kind *ft_method_kind_of(enum ft_method method)
 {

@@ -15,6 +15,12 @@
  * IA3 (Liu et al. 2022): y_i = l_i (W x)_i, or for down y = W (l x).
  * Prefix and prompt tuning: virtual_tokens.h.
  *
+ * Bottlenecks (method adapter; Houlsby et al. 2019, Pfeiffer et al. 2020) stand behind the output y
+ * of o and down: y' = y + U silu(D y + b) + c, D [R x C], U [C x R]. Their R is cfg.rank, and
+ * cfg.targets says behind which matrices they stand.
+ *
+ * Full fine-tuning: full.h.
+ *
  * Rows of tensors that stand along q or k are in GGUF's order, as the base's are; adapter streams
  * hold PEFT's order (see model.h), and the slots say where the two differ.
  */
@@ -27,18 +33,23 @@
 #include "model/model.h"
 
 enum ft_method {
-    FT_METHOD_LORA, FT_METHOD_IA3, FT_METHOD_PREFIX, FT_METHOD_PROMPT, FT_METHODS
+    FT_METHOD_LORA, FT_METHOD_IA3, FT_METHOD_PREFIX, FT_METHOD_PROMPT, FT_METHOD_ADAPTER,
+    FT_METHOD_FULL, FT_METHODS
 };
 
 /* What a tensor is to the matrix or layer that it stands beside. */
 enum ft_role {
-    FT_ROLE_A, FT_ROLE_B, FT_ROLE_MAGNITUDE, FT_ROLE_SCALE, FT_ROLE_VIRTUAL, FT_ROLES
+    FT_ROLE_A, FT_ROLE_B, FT_ROLE_MAGNITUDE, FT_ROLE_SCALE, FT_ROLE_VIRTUAL, FT_ROLE_NARROW,
+    FT_ROLE_NARROW_BIAS, FT_ROLE_WIDE, FT_ROLE_WIDE_BIAS, FT_ROLE_WEIGHT, FT_ROLE_ATTN_NORM,
+    FT_ROLE_MLP_NORM, FT_ROLE_EMBEDDING, FT_ROLE_FINAL_NORM, FT_ROLE_HEAD, FT_ROLES
 };
 
 typedef struct ft_adapter_config {
-    size_t rank;               /* lora: >= 1, at most the smaller side of each adapted matrix */
+    size_t rank;               /* lora: >= 1, at most the smaller side of each adapted matrix;
+                                * adapter: width of the bottlenecks, 1 to C                   */
     float alpha, dropout;      /* lora: dropout in [0, 1)                                     */
-    unsigned targets;          /* matrices adapted: bit 1 << FT_Q … of enum ft_target         */
+    unsigned targets;          /* matrices adapted: bit 1 << FT_Q … of enum ft_target; adapter:
+                                * one of the two below                                        */
     enum ft_method method;
     int rslora;                /* lora: the scaling is alpha / sqrt(rank)                     */
     int dora;                  /* lora: rows have magnitudes (DoRA); then without dropout     */
@@ -46,6 +57,8 @@ typedef struct ft_adapter_config {
 } ft_adapter_config;
 
 enum { FT_VIRTUAL_MOST = 65536 };
+
+enum { FT_BOTTLENECK_PFEIFFER = 1 << FT_DOWN, FT_BOTTLENECK_HOULSBY = 1 << FT_O | 1 << FT_DOWN };
 
 #define FT_NO_LAYER SIZE_MAX
 
@@ -81,7 +94,8 @@ typedef struct ft_adapter {
  * choices. */
 int ft_targets_parse(const char *text, unsigned *bits, ft_err *e) FT_MUST_CHECK;
 
-/* As users and streams write it: "lora", "prefix", "prompt"; FT_METHODS for a name that is none. */
+/* As users and streams write it: "lora", "ia3", "prefix", "prompt", "adapter", "full"; FT_METHODS for
+ * a name that is none. */
 const char *ft_method_name(enum ft_method method);
 enum ft_method ft_method_by_name(ft_slice name);
 /* The learning rate to try first with it. */
@@ -92,7 +106,8 @@ const char *ft_method_not_merged(enum ft_method method);
 /* Makes an adapter with its initial values: of LoRA A uniform in ±1/sqrt(in) (PEFT's
  * kaiming_uniform with a = sqrt 5) from FT_RNG_INIT, drawn in PEFT's tensor order; B zero; of DoRA
  * the magnitudes that the rows have; of IA3 ones; of virtual tokens zero: ft_virtual_begin gives
- * them values.
+ * them values; of bottlenecks D as LoRA's A, all else zero; of full fine-tuning the model's own
+ * weights.
  * Errors: FT_ERR_USAGE for a configuration that does not fit the model, FT_ERR_NOMEM.
  * Owns: the caller. */
 int ft_adapter_new(ft_adapter **a, const ft_model *m, const ft_adapter_config *cfg, uint64_t seed,

@@ -65,6 +65,10 @@ static void norm_back(struct ft_nn *nn, const struct rowset *rows, const float *
 {
     struct norms s = {.nn = nn, .rows = rows, .x = x, .w = w, .inv = inv, .dh = nn->dh,
                       .dx = nn->dx};
+    size_t C = nn->m->C, at = rows->at;
+    struct nn_norm norm = {w, nn->dh + at * C, x + at * C, inv + at, NULL, rows->n};
+    if (nn->hooks->norm_back)
+        nn->hooks->norm_back(nn, &norm, nn->grads);
     ft_pool_run(nn->pool, token_tasks(rows), norm_back_task, &s);
 }
 
@@ -147,7 +151,8 @@ static void put_floats(struct ft_nn *nn, void *ctx, const struct tile *t)
                t->cols * sizeof(float));
 }
 
-/* y = residual + tile; the residual of a chosen row stands where that row comes from. */
+/* y = residual + tile; the residual of a chosen row stands where that row comes from. What a method
+ * follows is kept; y NULL: nothing else is wanted. */
 static void put_sum(struct ft_nn *nn, void *ctx, const struct tile *t)
 {
     const struct finish *f = ctx;
@@ -156,6 +161,10 @@ static void put_sum(struct ft_nn *nn, void *ctx, const struct tile *t)
         size_t from = f->rows->source && f->residual == f->a->x
                           ? f->rows->source[row - f->rows->at] : row;
         float *y = t->y[0] + r * t->ld;
+        if (f->to)
+            nn_put(nn, y, elem_at(nn, f->to, row * C + t->col), t->cols);
+        if (!f->y)
+            continue;
         nn->kern->axpy(1, f->residual + from * C + t->col, y, t->cols);
         memcpy(f->y + row * C + t->col, y, t->cols * sizeof *y);
     }
@@ -270,16 +279,19 @@ static void attend(struct ft_nn *nn, size_t l, struct acts *a)
     nn_attention(nn, l, rows, a);
 }
 
-/* y = residual + x W^T of o or down. */
+/* y = residual + x W^T of o or down, and what the method adds behind it. y NULL: computes again
+ * only what was not kept for that. */
 static void project_back(struct ft_nn *nn, size_t l, enum ft_target t, const elem *x,
                          const struct acts *a, const float *residual, float *y)
 {
     const struct rowset *rows = rows_of_layer(nn, l);
-    struct finish f = {.rows = rows, .a = a, .residual = residual, .y = y};
+    struct finish f = {.rows = rows, .a = a, .residual = residual, .y = y, .to = a->out[t]};
     struct product p = {.n_out = 1, .cols = nn->m->C, .finish = put_sum, .ctx = &f, .layer = l};
     down(nn, rows, l, &t, 1, x, a);
     nn_linear_terms(nn, l, t, x, a, &p.out[0]);
     nn_products(nn, rows, &p, 1);
+    if (nn_follows(nn, t))
+        nn->hooks->behind(nn, rows, l, t, a, y);
 }
 
 static void gate_and_up(struct ft_nn *nn, size_t l, const struct acts *a)
@@ -315,11 +327,16 @@ static void recompute(struct ft_nn *nn, size_t l)
     attend(nn, l, a);
     if (nn->limits.recompute == FT_RECOMPUTE_ATTENTION) {
         down(nn, rows, l, &o, 1, a->att, a);
+        if (nn_follows(nn, o))
+            nn->hooks->behind(nn, rows, l, o, a, NULL);
         return;
     }
     project_back(nn, l, FT_O, a->att, a, a->x, a->x2);
     gate_and_up(nn, l, a);
-    down(nn, rows, l, &mlp, 1, nn->act, a);
+    if (nn_follows(nn, mlp))
+        project_back(nn, l, mlp, nn->act, a, a->x2, NULL);
+    else
+        down(nn, rows, l, &mlp, 1, nn->act, a);
 }
 
 /* ---- backward ---- */
@@ -387,15 +404,23 @@ static void dx_as_operand(struct ft_nn *nn, const struct rowset *rows)
         ft_pool_run(nn->pool, token_tasks(rows), operand_task, &s);
 }
 
+/* The gradient of the output of o or down, as an operand: dx, or what the method passes on. */
+static const elem *output_back(struct ft_nn *nn, const struct rowset *rows, size_t l,
+                               enum ft_target t, const struct acts *a, float *grads)
+{
+    dx_as_operand(nn, rows);
+    return nn_follows(nn, t) ? nn->hooks->behind_back(nn, rows, l, t, a, grads) : nn->dy;
+}
+
 static void mlp_backward(struct ft_nn *nn, size_t l, const struct acts *a, float *grads)
 {
     const struct rowset *rows = rows_of_layer(nn, l);
     const ft_layer *w = &nn->m->layers[l];
-    struct linear_back last = {l, 1, {FT_DOWN}, nn->act, {nn->dy}, a};
+    struct linear_back last = {l, 1, {FT_DOWN}, nn->act, {NULL}, a};
     struct linear_back gate_up = {l, 2, {FT_GATE, FT_UP}, nn->h, {nn->dgate, nn->dup}, a};
     struct finish f = {.rows = rows, .a = a, .y = nn->dh, .width = nn->m->C,
                        .gain = act_gain(nn, l)};
-    dx_as_operand(nn, rows);
+    last.dy[0] = output_back(nn, rows, l, FT_DOWN, a, grads);
     back(nn, rows, &last, nn->m->F, put_swiglu_back, &f, grads);
     norm(nn, rows, a->x2, w->mlp_norm, a->inv2);
     back(nn, rows, &gate_up, nn->m->C, put_floats, &f, grads);
@@ -406,9 +431,9 @@ static void attention_backward(struct ft_nn *nn, size_t l, const struct acts *a,
 {
     const struct rowset *rows = rows_of_layer(nn, l);
     size_t width = nn->m->H * nn->m->D;
-    struct linear_back o = {l, 1, {FT_O}, a->att, {nn->dy}, a};
+    struct linear_back o = {l, 1, {FT_O}, a->att, {NULL}, a};
     struct finish f = {.rows = rows, .a = a, .to = nn->datt, .width = width};
-    dx_as_operand(nn, rows);
+    o.dy[0] = output_back(nn, rows, l, FT_O, a, grads);
     back(nn, rows, &o, width, put_elems, &f, grads);
     nn_attention_back(nn, l, rows, a);
     if (nn->hooks->keys_back)

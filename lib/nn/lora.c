@@ -434,6 +434,19 @@ static void gradients(struct ft_nn *nn, const struct rowset *rows, const struct 
     ft_pool_run(nn->pool, tasks, gradient_task, g);
 }
 
+void nn_low_rank_gradients(struct ft_nn *nn, const struct rowset *rows,
+                           const struct nn_low_rank *r)
+{
+    struct flipping f = {.nn = nn, .rows = rows};
+    struct gradients g = {nn, rows, 0, r->in, r->out, r->x, r->dy, r->da, r->db,
+                          tiles_of(nn, r->in), 0};
+    g.tiles = g.a_tiles + tiles_of(nn, r->out);
+    add_flip(&f, r->du, nn->dut[0], 1);
+    add_flip(&f, r->u, nn->ut[0], 1);
+    ft_pool_run(nn->pool, f.n * nn->n_units, flip_task, &f);
+    ft_pool_run(nn->pool, g.tiles, gradient_task, &g);
+}
+
 static const struct nn_hooks hooks = {.down = down, .terms = terms, .du = du,
                                       .back_terms = back_terms, .gradients = gradients,
                                       .begin = nn_gain_begin, .unscale = nn_gain_back};

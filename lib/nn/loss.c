@@ -18,6 +18,7 @@ struct group {
     float *logits;
     float *base;               /* the base's logits, to be compared with; NULL: not wanted */
     double *kl;                /* KL(base || adapted) of each row, where base is given */
+    size_t from;               /* the first of its rows among the chosen */
 };
 
 /* ---- the steps of a group ---- */
@@ -156,6 +157,28 @@ static void norm_back_task(void *ctx, size_t row, unsigned worker)
                            nn->head_inv[row], nn->dx + at * C, C);
 }
 
+/* For a method that trains the head and its norm, too. Sums are of one segment, and cut at fixed
+ * places in it (group_rows). */
+static void weight_gradients(struct group *g)
+{
+    struct ft_nn *nn = g->nn;
+    const struct rowset *set = &nn->chosen;
+    size_t first[FT_HEAD_ROWS_MAX + 1], n = 0;
+    struct nn_norm norm = {nn->m->final_norm, nn->head_dh, nn->x_out, nn->head_inv, g->at,
+                           g->rows.n};
+    first[0] = 0;
+    for (size_t i = 1; i <= g->rows.n; i++) {
+        uint32_t u = set->unit[g->from + i - 1];
+        if (i == g->rows.n || set->unit[g->from + i] != u ||
+            (set->at + g->from + i - set->first[u]) % FT_TILE_HEAD_ROWS == 0)
+            first[++n] = i;
+    }
+    nn->hooks->head_back(nn, (elem *)(void *)nn->logits,
+                         nn->m->V * sizeof(float) / nn->type->size, first, n, nn->grads);
+    if (nn->hooks->norm_back)
+        nn->hooks->norm_back(nn, &norm, nn->grads);
+}
+
 static void gradient(struct group *g)
 {
     struct ft_nn *nn = g->nn;
@@ -165,6 +188,8 @@ static void gradient(struct group *g)
                                      nn->m->V * sizeof(float) / nn->type->size, nn->m->V,
                                      {.w = &nn->m->head}, 0};
     nn_products(nn, &g->rows, &p, 1);
+    if (nn->hooks->head_back)
+        weight_gradients(g);
     ft_pool_run(nn->pool, g->rows.n, norm_back_task, g);
 }
 
@@ -187,12 +212,14 @@ static void cut_blocks(struct ft_nn *nn, const uint32_t *unit, struct rowset *ro
 static size_t group_rows(const struct ft_nn *nn, size_t from)
 {
     const struct rowset *set = &nn->chosen;
+    int anywhere = nn->bf16 && !nn->hooks->head_back;
     size_t n = 0, fits = 0;
     while (from + n < set->n && n < nn->head_rows) {
         uint32_t u = set->unit[from + n];
         size_t into = set->at + from + ++n - set->first[u];
-        /* A tile for BLAS that only the group's bound cuts short is left for the next group. */
-        if (nn->bf16 || into % FT_TILE_HEAD_ROWS == 0 || from + n == set->n ||
+        /* A tile for BLAS, or of a sum over tokens, that only the group's bound cuts short is left
+         * for the next group. */
+        if (anywhere || into % FT_TILE_HEAD_ROWS == 0 || from + n == set->n ||
             set->unit[from + n] != u)
             fits = n;
     }
@@ -207,7 +234,7 @@ static int one_group(struct ft_nn *nn, size_t from, size_t n, double *nll, float
     float weight[FT_HEAD_ROWS_MAX], loss[FT_HEAD_ROWS_MAX];
     double kl[FT_HEAD_ROWS_MAX] = {0};
     struct group g = {nn, {.n = n}, at, target, want_gradient ? weight : NULL, loss, nn->logits,
-                      NULL, kl};
+                      NULL, kl, from};
     const struct rowset *set = &nn->chosen;
     cut_blocks(nn, set->unit + from, &g.rows);
     for (size_t i = 0; i < n; i++) {
@@ -266,7 +293,7 @@ void nn_logits_rows(struct ft_nn *nn, size_t n, float *out)
 {
     for (size_t from = 0; from < n; from += FT_TILE_HEAD_ROWS) {
         size_t at[FT_TILE_HEAD_ROWS], rows = n - from;
-        struct group g = {nn, {0}, at, NULL, NULL, NULL, out + from * nn->m->V, NULL, NULL};
+        struct group g = {nn, {0}, at, NULL, NULL, NULL, out + from * nn->m->V, NULL, NULL, 0};
         g.rows.n = rows < FT_TILE_HEAD_ROWS ? rows : FT_TILE_HEAD_ROWS;
         for (size_t i = 0; i < g.rows.n; i++)
             at[i] = x_out_row(nn, from + i);

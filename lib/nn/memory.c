@@ -51,6 +51,8 @@ static size_t scratch_size(const struct ft_nn *nn)
     const ft_model *m = nn->m;
     size_t n = larger((size_t)4 * FT_DEPTH, 2 * larger(m->F, larger(m->C, m->H * m->D)));
     size_t sums = nn->limits.training ? nn_sum_scratch(nn->R) : 0;
+    if (nn->limits.training && nn->hooks->head_back)
+        sums = nn_full_scratch();
     n = larger(n, sums + nn_product_scratch(nn->bf16));
     n = larger(n, nn_attention_scratch(m, nn->limits.training));
     return (n + 15) & ~(size_t)15;
@@ -76,6 +78,8 @@ static void place_kept(struct ft_nn *nn, struct layout *l, struct acts *a)
     a->up = take_elems(nn, l, N, m->F);
     a->inv2 = take(l, N, 1);
     place_narrow(nn, l, a, FT_GATE, FT_DOWN);
+    for (int t = 0; t < FT_TARGETS; t++)
+        a->out[t] = nn_follows(nn, (enum ft_target)t) ? take_elems(nn, l, N, m->C) : NULL;
 }
 
 /* The rest of FULL, and the rest of ATTENTION. */
@@ -125,6 +129,7 @@ static void share(const struct ft_nn *nn, struct acts *to, const struct acts *sh
     to->inv2 = kept.inv2;
     for (int t = FT_GATE; t <= FT_DOWN; t++)
         to->u[t] = kept.u[t];
+    memcpy(to->out, kept.out, sizeof to->out);
 }
 
 /* All layers' activations. Without training they share everything, the input too. */
@@ -165,6 +170,7 @@ static void place_gradients(struct ft_nn *nn, struct layout *l)
     nn->dy = nn->bf16 ? take_elems(nn, l, N, m->C) : (elem *)(void *)nn->dx;
     nn->dh = take(l, N, m->C);
     nn->dhs = take(l, N, m->C);
+    nn->dout = nn->hooks->behind ? take_elems(nn, l, N, m->C) : NULL;
     nn->datt = take_elems(nn, l, N, m->H * m->D);
     nn->dq = take_elems(nn, l, N, m->H * m->D);
     nn->dk = take_elems(nn, l, N, m->H_kv * m->D);
@@ -230,6 +236,7 @@ static size_t place_all(struct ft_nn *nn, struct layout *l, struct acts *acts)
     nn->h = take_elems(nn, l, N, m->C);
     nn->hs = take_elems(nn, l, N, m->C);
     nn->act = take_elems(nn, l, N, m->F);
+    nn->narrow = nn->hooks->behind ? take_elems(nn, l, N, nn->R2) : NULL;
     nn->flip = take_elems(nn, l, 2 * nn->keys_cap, m->H_kv * m->D);
     if (nn->adapter && nn->adapter->cfg.dropout > 0)
         nn->masked = take_elems(nn, l, N, widest);
@@ -241,6 +248,8 @@ static size_t place_all(struct ft_nn *nn, struct layout *l, struct acts *acts)
     if (nn->limits.training)
         place_gradients(nn, l);
     place_prefixes(nn, l);
+    if (nn->limits.training && nn->hooks->step_end && m->tied)
+        nn->embedding_grads = take(l, m->V, m->C);
     nn->rope = take(l, nn->limits.seq_tokens, m->D);
     fixed = l->used;
     place_head(nn, l);
@@ -331,7 +340,8 @@ int ft_nn_plan_for(const ft_model *m, const ft_adapter *adapter, unsigned thread
     begin(&nn, m, adapter, threads, limits);
     if ((rc = measure(&nn, &total, &fixed, e)) < 0)
         return rc;
-    plan->weights = weight_bytes(m, limits->stream_weights);
+    /* What the parameters stand for is not in memory. */
+    plan->weights = nn.hooks->head_back ? 0 : weight_bytes(m, limits->stream_weights);
     plan->activations = fixed * sizeof(float);
     plan->scratch = (total - fixed) * sizeof(float);
     return 0;
@@ -367,6 +377,8 @@ static int take_memory(struct ft_nn *nn, size_t total, ft_err *e)
         return FT_ERR_NOMEM;
     l.base = nn->block;
     (void)place_all(nn, &l, nn->acts);
+    if (nn->embedding_grads)
+        memset(nn->embedding_grads, 0, nn->m->V * nn->m->C * sizeof(float));
     return 0;
 }
 

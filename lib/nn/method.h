@@ -46,6 +46,8 @@ extern const struct ft_method_kind ft_method_lora;
 extern const struct ft_method_kind ft_method_ia3;
 extern const struct ft_method_kind ft_method_prefix;
 extern const struct ft_method_kind ft_method_prompt;
+extern const struct ft_method_kind ft_method_bottleneck;
+extern const struct ft_method_kind ft_method_full;
 
 const struct ft_method_kind *ft_method_kind_of(enum ft_method method);
 

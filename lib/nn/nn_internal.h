@@ -56,6 +56,7 @@ struct acts {
     float *lse;                /* [N x H] log-sum-exp of the attention rows                     */
     float *inv1, *inv2;        /* [N] inverse rms of the two norms                              */
     elem *u[FT_TARGETS];       /* [N x R2] A drop(x) of each adapted matrix; NULL               */
+    elem *out[FT_TARGETS];     /* [N x C] output of o and down, where a method follows it; NULL */
 };
 
 struct ft_nn {
@@ -80,8 +81,10 @@ struct ft_nn {
     uint8_t *bytes;            /* [N x inputs] operands of the int8 products at hand             */
     float *bytes_scale;        /* a scale for FT_DEPTH_S8 of them                               */
     elem *masked;              /* [N x widest] an input under dropout                           */
+    elem *narrow;              /* [N x R2] what a method behind o or down multiplies; NULL      */
     float *dx, *dh, *dhs;      /* [N x C]                                                       */
     elem *dy;                  /* [N x C] dx as an operand; dx itself in floats                  */
+    elem *dout;                /* [N x C] gradient of an output that a method follows; NULL      */
     elem *datt, *dq, *dk, *dv; /* as att, q, k, v                                                */
     elem *dgate, *dup;         /* [N x F]                                                       */
     elem *z;                   /* [N x widest with a gain] an output before its gain; NULL       */
@@ -90,6 +93,7 @@ struct ft_nn {
     float *dk_heads, *dv_heads;/* [keys x H*D] before heads of a group are added                 */
     elem **prefix_k, **prefix_v; /* L times [prefix tokens x H_kv*D]                            */
     float **prefix_dk, **prefix_dv;
+    float *embedding_grads;    /* [V x C] of a step, where the head is tied and trained; NULL   */
     float *rope;               /* [seq_tokens x D] cosine and sine by position                  */
     elem *head_h;              /* [head_rows x C] final norm of target rows                     */
     float *head_dh, *head_inv; /* [head_rows x C], [head_rows]                                  */
@@ -103,6 +107,7 @@ struct ft_nn {
 
     /* the call at hand */
     const ft_nn_step *step;    /* NULL: forward only, no dropout                                */
+    float *grads;              /* of backward                                                   */
     struct unit *units;
     size_t n_units, units_cap, set_cap;
     struct rowset all, chosen; /* all rows; those of the last layer                              */
@@ -232,6 +237,14 @@ void nn_linear_back_terms(struct ft_nn *nn, const struct linear_back *b, struct 
 
 /* ---- how a method takes part in a layer ---- */
 
+/* n rows of a norm on the way back: gradients of its outputs, its inputs (row i is at[i], or i) and
+ * their inverse rms. */
+struct nn_norm {
+    const float *w, *dh, *x, *inv;
+    const size_t *at;
+    size_t n;
+};
+
 /* What layer.c and linear.c call, each at its place; a NULL member is nothing to do. */
 struct nn_hooks {
     /* Before the products with n matrices that share the input x. */
@@ -266,6 +279,25 @@ struct nn_hooks {
     void (*keys_back)(struct ft_nn *nn, size_t layer, float *grads);
     /* Takes its share of dx, the gradient of the first layer's input; NULL: that is not wanted. */
     void (*input_back)(struct ft_nn *nn, float *grads);
+
+    /* Whether it follows the output of o, or of down: acts.out[t] is then kept. */
+    int (*follows)(const struct ft_nn *nn, enum ft_target t);
+    /* Given that output, changes y, residual and output together. y NULL: only computes again what
+     * backward needs. */
+    void (*behind)(struct ft_nn *nn, const struct rowset *rows, size_t layer, enum ft_target t,
+                   const struct acts *a, float *y);
+    /* The gradient of that output, as an operand, from dx and dy; adds the gradients of its
+     * parameters. */
+    const elem *(*behind_back)(struct ft_nn *nn, const struct rowset *rows, size_t layer,
+                               enum ft_target t, const struct acts *a, float *grads);
+    /* Adds the gradient of the weights of a norm. */
+    void (*norm_back)(struct ft_nn *nn, const struct nn_norm *norm, float *grads);
+    /* Adds the gradient of the head: dlogits [rows x V], ld apart, beside head_h; sum i is over
+     * rows [first[i], first[i + 1]), of one segment. */
+    void (*head_back)(struct ft_nn *nn, const elem *dlogits, size_t ld, const size_t *first,
+                      size_t n_sums, float *grads);
+    /* Adds what it summed apart over the calls of a step. */
+    void (*step_end)(struct ft_nn *nn, float *grads);
 };
 
 /* ---- gain.c: outputs that are multiplied with a factor each ---- */
@@ -276,6 +308,26 @@ void nn_gain_back(struct ft_nn *nn, const struct rowset *rows, struct linear_bac
                   float *grads);
 /* Columns that nn->z needs. */
 size_t nn_gain_width(const struct ft_nn *nn);
+
+/* Floats of scratch a thread of full.c needs beside that of products. */
+size_t nn_full_scratch(void);
+
+static inline int nn_follows(const struct ft_nn *nn, enum ft_target t)
+{
+    return nn->hooks->follows && nn->hooks->follows(nn, t);
+}
+
+/* ---- lora.c: sums over tokens that other methods have, too ---- */
+
+/* da [R x in] += du^T x, db [out x R] += dy^T u: segment after segment in order. */
+struct nn_low_rank {
+    size_t in, out;
+    const elem *x, *dy;        /* [rows x in], [rows x out] */
+    const elem *u, *du;        /* [rows x R2] */
+    float *da, *db;
+};
+void nn_low_rank_gradients(struct ft_nn *nn, const struct rowset *rows,
+                           const struct nn_low_rank *r);
 
 /* ---- dropout.c ---- */
 

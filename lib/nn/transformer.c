@@ -94,6 +94,7 @@ int ft_nn_backward(ft_nn *nn, const ft_seq *seqs, size_t n, const ft_nn_step *st
     nn->step = step;
     if (step->kl > 0 && (rc = nn_base_begin(nn, seqs, n, e)) < 0)
         return rc;
+    nn->grads = grads;
     rc = nn_rows_begin(nn, seqs, n, e);
     if (rc < 0)
         return rc;
@@ -147,12 +148,19 @@ int ft_nn_prefixes_end(ft_nn *nn, float *grads, ft_err *e)
     if (rc < 0)
         return rc;
     nn->in_prefixes = 1;
+    nn->grads = grads;
     nn_rows_again(nn);
     memset(nn->dx, 0, tokens * nn->m->C * sizeof *nn->dx);
     backward(nn, grads);
     nn->in_prefixes = 0;
     nn->prefix_tokens = nn->n_prefixes = 0;
     return 0;
+}
+
+void ft_nn_step_end(ft_nn *nn, float *grads)
+{
+    if (nn->hooks->step_end)
+        nn->hooks->step_end(nn, grads);
 }
 
 int ft_nn_logits(ft_nn *nn, const ft_seq *seq, const size_t *at, size_t n_at, float *out,

@@ -146,6 +146,9 @@ double ft_nn_kl(const ft_nn *nn, size_t i);
 /* ft_nn_loss of the base alone. */
 int ft_nn_base_loss(ft_nn *nn, const ft_seq *seqs, size_t n, double *nll, ft_err *e) FT_MUST_CHECK;
 
+/* After the last call of a step: grads += what a method summed apart, if it did. */
+void ft_nn_step_end(ft_nn *nn, float *grads);
+
 /* Logits after positions `at` (n_at ascending indices into the sequence): out [n_at x V]. */
 int ft_nn_logits(ft_nn *nn, const ft_seq *seq, const size_t *at, size_t n_at, float *out,
                  ft_err *e) FT_MUST_CHECK;

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "model/nf4.h"
+#include "nn/full.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -266,10 +267,12 @@ int ft_adapter_read(ft_adapter **a, ft_model *m, const char *path, ft_pool *pool
             rc = ft_model_to_nf4(m, pool, e);
         if (rc == 0)
             rc = make_adapter(a, m, &cfg, e);
-        if (rc < 0)
+        if (rc != 0)
             ft_err_wrap(e, "header of %s", path);
         else
             rc = bind(*a, m, in, e);
+        if (rc == 0 && cfg.method == FT_METHOD_FULL)
+            ft_full_take_over(*a, m);
     }
     if (rc < 0)
         ft_adapter_free(a);

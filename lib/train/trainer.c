@@ -218,7 +218,9 @@ static int backward(ft_trainer *t, const ft_nn_step *step, double *kl, ft_err *e
         for (size_t i = 0; i < n && step->kl > 0; i++)
             *kl += (double)p->rest[at + i].weight * ft_nn_kl(t->nn, i);
     }
-    return p->n ? ft_nn_prefixes_end(t->nn, t->grads, e) : 0;
+    rc = p->n ? ft_nn_prefixes_end(t->nn, t->grads, e) : 0;
+    ft_nn_step_end(t->nn, t->grads);
+    return rc;
 }
 
 /* Fetches the examples of the step and finds what they share. */

@@ -49,6 +49,8 @@ train-pissa | packed.ft | ft-train -m toy.gguf --lora-init pissa --lora-rank 4 -
 train-onward  | packed.ft  | ft-train -m toy.gguf --init adapter.ft --val packed.ft -o out/a.ft
 train-prefix  | packed.ft  | ft-train -m toy.gguf --method prefix --prefix-tokens 3 -o out/adapter.ft
 train-watch | packed.ft | ft-train -m toy.gguf --forget packed.ft --kl 1 --neftune 5 -o out/a
+train-bottleneck | packed.ft | ft-train -m toy.gguf --method adapter --adapter-width 3 -o out/a
+train-full | packed.ft | ft-train -m toy.gguf --method full -o out/a
 train-save | packed.ft | ft-train -m toy.gguf --batch 8 --checkpoint out --every 1 --resume -o out/a
 train-dora    | packed.ft  | ft-train -m toy.gguf --lora-rank 2 --lora-dora -o out/adapter.ft
 train-ia3     | packed.ft  | ft-train -m toy.gguf --method ia3 -o out/adapter.ft

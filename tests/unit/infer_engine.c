@@ -55,11 +55,13 @@ static void logits_of(const ft_model *m, const ft_adapter *l, unsigned threads, 
 
 static ft_adapter *make_adapter(const ft_model *m, enum ft_method method, size_t n)
 {
+    if (method == FT_METHOD_ADAPTER)
+        return golden_bottlenecks(m, FT_BOTTLENECK_HOULSBY, n, 0.5);
     return !n ? NULL : method == FT_METHOD_LORA ? golden_lora(m, n, 0.1)
                                                 : golden_virtual(m, method, n, 1.5);
 }
 
-/* n: rank or virtual tokens of the adapter; 0: none. */
+/* n: rank, virtual tokens or width of the adapter; 0: none. */
 static void same_bits(const char *model, enum ft_method method, size_t n_adapter, size_t tokens,
                       enum ft_compute_in in)
 {
@@ -106,6 +108,7 @@ static void test_same_bits_toy_adapted(void **state)
         same_bits(model, FT_METHOD_LORA, 5, TOKENS, ways[i]);
         same_bits(model, FT_METHOD_PREFIX, 9, TOKENS, ways[i]);
         same_bits(model, FT_METHOD_PROMPT, 70, TOKENS, ways[i]);
+        same_bits(model, FT_METHOD_ADAPTER, 5, TOKENS, ways[i]);
     }
 }
 
@@ -296,19 +299,19 @@ static void test_agrees_with_training(void **state)
 {
     const ft_adapter_config list[] = {GOLDEN_DORA, GOLDEN_IA3, GOLDEN_IA3_ALL};
     ft_model *m = golden_model("toy");
-    ft_adapter *l = golden_lora(m, 4, 0.3);
+    ft_adapter *l[] = {golden_lora(m, 4, 0.3),
+                       golden_bottlenecks(m, FT_BOTTLENECK_HOULSBY, 7, 0.5),
+                       golden_bottlenecks(m, FT_BOTTLENECK_PFEIFFER, 32, 0.3),
+                       golden_gains(m, &list[0]), golden_gains(m, &list[1]),
+                       golden_gains(m, &list[2]),
+                       golden_virtual(m, FT_METHOD_PREFIX, 5, 1.5),
+                       golden_virtual(m, FT_METHOD_PREFIX, 100, 1.5),
+                       golden_virtual(m, FT_METHOD_PROMPT, 5, 1.5),
+                       golden_virtual(m, FT_METHOD_PROMPT, 100, 1.5)};
     (void)state;
-    agrees_with_training(m, l);
-    ft_adapter_free(&l);
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-        l = golden_gains(m, &list[i]);
-        agrees_with_training(m, l);
-        ft_adapter_free(&l);
-    }
-    for (size_t i = 0; i < 4; i++) {
-        l = golden_virtual(m, i < 2 ? FT_METHOD_PREFIX : FT_METHOD_PROMPT, i % 2 ? 100 : 5, 1.5);
-        agrees_with_training(m, l);
-        ft_adapter_free(&l);
+    for (size_t i = 0; i < sizeof l / sizeof *l; i++) {
+        agrees_with_training(m, l[i]);
+        ft_adapter_free(&l[i]);
     }
     ft_model_free(&m);
 }
@@ -342,7 +345,7 @@ static void test_stops(void **state)
 
 /* ---- many at a time ---- */
 
-enum { MANY = 40, PROMPT = 150, ADAPTERS = 6, VIRTUAL = 20 };
+enum { MANY = 40, PROMPT = 150, ADAPTERS = 7, VIRTUAL = 20 };
 
 typedef struct crowd {
     uint32_t prompt[MANY][PROMPT];
@@ -351,7 +354,7 @@ typedef struct crowd {
     said alone[MANY], together[MANY];
 } crowd;
 
-/* Prompts that begin alike for many lengths, at and around the edges of blocks; six adapters. */
+/* Prompts that begin alike for many lengths, at and around the edges of blocks; seven adapters. */
 static void make_crowd(crowd *c, ft_adapter *const a[ADAPTERS])
 {
     static const size_t alike[] = {0, 1, 15, 40, 63, 64, 65, 90, 127, 128, 129};
@@ -411,7 +414,8 @@ static void together(const char *model, enum ft_compute_in in, double temperatur
     ft_adapter *a[] = {golden_lora(m, 3, 0.5), golden_lora(m, 8, 0.3), golden_gains(m, &dora),
                        golden_gains(m, &ia3),
                        golden_virtual(m, FT_METHOD_PREFIX, VIRTUAL, 2),
-                       golden_virtual(m, FT_METHOD_PROMPT, VIRTUAL - 3, 2)};
+                       golden_virtual(m, FT_METHOD_PROMPT, VIRTUAL - 3, 2),
+                       golden_bottlenecks(m, FT_BOTTLENECK_HOULSBY, 8, 0.3)};
     crowd *c = calloc(1, sizeof *c);
     ft_engine_options o = greedy(1, m->context);
     size_t shared, block = ft_kv_block_bytes(m);

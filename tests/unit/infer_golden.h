@@ -135,6 +135,21 @@ static inline ft_adapter *golden_virtual(const ft_model *m, enum ft_method metho
     return l;
 }
 
+/* Bottlenecks that do something: all tensors, biases too, in (-size/2, size/2). */
+static inline ft_adapter *golden_bottlenecks(const ft_model *m, unsigned targets, size_t width,
+                                             double size)
+{
+    ft_adapter_config cfg = {.method = FT_METHOD_ADAPTER, .rank = width, .targets = targets};
+    ft_adapter *l = NULL;
+    ft_err e;
+    if (ft_adapter_new(&l, m, &cfg, 1, &e) < 0)
+        fail_msg("%s", e.text);
+    for (size_t i = 0; i < l->n_slots; i++)
+        golden_values(l->params + l->slots[i].at, l->slots[i].rows * l->slots[i].cols, (uint32_t)i,
+                      size);
+    return l;
+}
+
 static inline ft_pool *golden_pool(unsigned threads)
 {
     ft_pool *p = NULL;

@@ -4,6 +4,7 @@
  * for each family of kernels. */
 #include "infer_golden.h"
 
+#include "nn/full.h"
 #include "nn/transformer.h"
 #include "nn/virtual_tokens.h"
 
@@ -118,6 +119,7 @@ static struct result run(const ft_model *m, const ft_adapter *l, const struct se
     }
     if (how->share)
         OK(ft_nn_prefixes_end(nn, r.grads, &e));
+    ft_nn_step_end(nn, r.grads);
     ft_nn_free(&nn);
     ft_pool_free(&pool);
     return r;
@@ -219,6 +221,27 @@ static void check_same(const ft_model *m, const ft_adapter *l, struct setting s)
     free_result(&want);
 }
 
+/* All weights; m computes with them until it is freed. */
+static ft_adapter *make_full(ft_model *m)
+{
+    ft_adapter_config cfg = {.method = FT_METHOD_FULL};
+    ft_adapter *l = NULL;
+    ft_err e;
+    OK(ft_adapter_new(&l, m, &cfg, 1, &e));
+    ft_full_take_over(l, m);
+    return l;
+}
+
+/* Cut in all ways, with and without a whole last layer and shared prefixes. */
+static void check_same_in_all(const ft_model *m, const ft_adapter *l, struct setting s)
+{
+    for (int way = 0; way < 4; way++) {
+        s.limits.whole_last_layer = way & 1;
+        s.share = way >> 1;
+        check_same(m, l, s);
+    }
+}
+
 static void check_bytes(enum ft_compute compute)
 {
     ft_model *m = open_toy();
@@ -234,8 +257,6 @@ static void check_bytes(enum ft_compute compute)
     s.share = 0;
     s.dropout = 0.25f;
     check_same(m, dropping, s);
-    ft_adapter_free(&l);
-    ft_adapter_free(&dropping);
     s.dropout = 0;
     for (int i = 0; i < OTHERS; i++) {
         ft_adapter *other = make_other(m, i);
@@ -245,6 +266,17 @@ static void check_bytes(enum ft_compute compute)
         check_same(m, other, s);
         ft_adapter_free(&other);
     }
+    for (int i = 0; i < 2; i++) {
+        ft_adapter *b = golden_bottlenecks(m, i ? FT_BOTTLENECK_HOULSBY : FT_BOTTLENECK_PFEIFFER, 9,
+                                           0.5);
+        check_same_in_all(m, b, usual(compute));
+        ft_adapter_free(&b);
+    }
+    ft_adapter_free(&l);
+    l = make_full(m);
+    check_same_in_all(m, l, usual(compute));
+    ft_adapter_free(&l);
+    ft_adapter_free(&dropping);
     ft_model_free(&m);
 }
 
@@ -283,9 +315,13 @@ static void check_near(enum ft_compute compute, const ft_model *m, const ft_adap
     free_result(&shared);
 }
 
-/* LoRA for -1, or one of the others. */
-static ft_adapter *make_any(const ft_model *m, int which)
+/* LoRA for -1, one of the others, bottlenecks, or all weights: the last, for it takes m's place. */
+static ft_adapter *make_any(ft_model *m, int which)
 {
+    if (which == OTHERS)
+        return golden_bottlenecks(m, FT_BOTTLENECK_HOULSBY, 9, 0.5);
+    if (which == OTHERS + 1)
+        return make_full(m);
     return which < 0 ? make_lora(m, 0) : make_other(m, which);
 }
 
@@ -293,7 +329,7 @@ static void test_near(void **state)
 {
     ft_model *m = open_toy();
     (void)state;
-    for (int i = -1; i < OTHERS; i++) {
+    for (int i = -1; i <= OTHERS + 1; i++) {
         ft_adapter *l = make_any(m, i);
         check_near(FT_COMPUTE_F32, m, l, 4e-6);
         check_near(FT_COMPUTE_BF16, m, l, 2e-2);
@@ -319,7 +355,7 @@ static void test_near_f32(void **state)
 {
     ft_model *m = open_toy();
     (void)state;
-    for (int i = -1; i < OTHERS; i++) {
+    for (int i = -1; i <= OTHERS + 1; i++) {
         ft_adapter *l = make_any(m, i);
         near_f32(FT_COMPUTE_BF16, m, l, 6e-2);
         near_f32(FT_COMPUTE_INT8, m, l, 0.15);

@@ -108,6 +108,28 @@ static inline double *naive_linear(const struct naive *n, size_t layer, enum ft_
     return y;
 }
 
+/* y += U silu(D y + b) + c behind o or down, where the adapter has bottlenecks there. */
+static inline void naive_bottleneck(const struct naive *n, size_t layer, enum ft_target t,
+                                    double *y, size_t T)
+{
+    const size_t *at = n->l ? n->l->role_at + (layer * FT_TARGETS + (size_t)t) * FT_ROLES : NULL;
+    size_t C = n->m->C, R;
+    double *z, *v;
+    if (!at || at[FT_ROLE_NARROW] == SIZE_MAX)
+        return;
+    R = n->l->cfg.rank;
+    z = naive_product(n->params + at[FT_ROLE_NARROW], R, C, y, T);
+    for (size_t i = 0; i < T * R; i++) {
+        z[i] += n->params[at[FT_ROLE_NARROW_BIAS] + i % R];
+        z[i] /= 1 + exp(-z[i]);
+    }
+    v = naive_product(n->params + at[FT_ROLE_WIDE], C, R, z, T);
+    for (size_t i = 0; i < T * C; i++)
+        y[i] += v[i] + n->params[at[FT_ROLE_WIDE_BIAS] + i % C];
+    free(z);
+    free(v);
+}
+
 static inline double *naive_norm(const double *x, const float *w, double eps, size_t T, size_t C)
 {
     double *y = naive_new(T * C);
@@ -182,6 +204,7 @@ static inline double *naive_attention(const struct naive *n, size_t layer, const
         for (size_t h = 0; h < m->H; h++)
             naive_attend(m, q, k, v, t, h, o + (t * m->H + h) * m->D);
     y = naive_linear(n, layer, FT_O, o, T);
+    naive_bottleneck(n, layer, FT_O, y, T);
     free(q);
     free(k);
     free(v);
@@ -196,6 +219,7 @@ static inline double *naive_mlp(const struct naive *n, size_t layer, const doubl
     for (size_t i = 0; i < T * n->m->F; i++)
         g[i] = g[i] / (1 + exp(-g[i])) * u[i];
     y = naive_linear(n, layer, FT_DOWN, g, T);
+    naive_bottleneck(n, layer, FT_DOWN, y, T);
     free(g);
     free(u);
     return y;

@@ -100,11 +100,14 @@ static ft_adapter *make_lora(const ft_model *m, unsigned targets)
     return make_adapter(m, plain, targets);
 }
 
-/* whole: one slope through all parameters instead of one for each A and B. */
-static void check_method(const ft_model *m, ft_adapter_config cfg, unsigned targets, size_t T,
-                         int whole)
+static ft_adapter *make_bottlenecks(const ft_model *m, unsigned targets, size_t width)
 {
-    ft_adapter *l = make_adapter(m, cfg, targets);
+    return golden_bottlenecks(m, targets, width, 0.6);
+}
+
+/* whole: one slope through all parameters instead of one for each tensor. Takes l. */
+static void check_adapter(const ft_model *m, ft_adapter *l, size_t T, int whole)
+{
     ft_pool *pool = golden_pool(2);
     double *params = naive_new(l->n_params), *d = naive_new(l->n_params), nll, want;
     struct naive n = {m, l, params};
@@ -132,6 +135,12 @@ static void check_method(const ft_model *m, ft_adapter_config cfg, unsigned targ
     ft_adapter_free(&l);
 }
 
+static void check_method(const ft_model *m, ft_adapter_config cfg, unsigned targets, size_t T,
+                         int whole)
+{
+    check_adapter(m, make_adapter(m, cfg, targets), T, whole);
+}
+
 static void check(const ft_model *m, unsigned targets, size_t T, int whole)
 {
     check_method(m, plain, targets, T, whole);
@@ -156,6 +165,21 @@ static void outputs_with_factors(void **state)
     m->context = PAST_A_TILE;
     check_method(m, dora, ALL, PAST_A_TILE, 1);
     check_method(m, ia3, ALL, PAST_A_TILE, 1);
+    ft_model_free(&m);
+}
+
+/* Widths around those of tiles and of pairs. */
+static void bottlenecks(void **state)
+{
+    const size_t lengths[] = {2, 3, 63, 64, 65, LONGEST}, widths[] = {1, 2, 7, 16, 31, 32};
+    ft_model *m = golden_model("toy");
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        check_adapter(m, make_bottlenecks(m, FT_BOTTLENECK_HOULSBY, widths[i]), lengths[i], 0);
+        check_adapter(m, make_bottlenecks(m, FT_BOTTLENECK_PFEIFFER, widths[i]), lengths[i], 0);
+    }
+    m->context = PAST_A_TILE;
+    check_adapter(m, make_bottlenecks(m, FT_BOTTLENECK_HOULSBY, 9), PAST_A_TILE, 1);
     ft_model_free(&m);
 }
 
@@ -246,6 +270,7 @@ static void quantised_and_untied(void **state)
     check(m, ALL, 33, 0);
     check_method(m, dora, ALL, 33, 0);
     check_method(m, ia3, ALL, 33, 0);
+    check_adapter(m, make_bottlenecks(m, FT_BOTTLENECK_HOULSBY, 6), 33, 0);
     m->layers = own;
     m->head = head;
     m->tied = 1;
@@ -334,6 +359,7 @@ int main(void)
         cmocka_unit_test(a_sequence_of_several_tiles),
         cmocka_unit_test(outputs_with_factors),
         cmocka_unit_test(any_choice_of_matrices),
+        cmocka_unit_test(bottlenecks),
         cmocka_unit_test(a_sequence_without_targets_moves_nothing),
         cmocka_unit_test(quantised_and_untied),
         cmocka_unit_test(rotation_with_divisors),

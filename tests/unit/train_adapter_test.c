@@ -85,41 +85,86 @@ static void rows_of_q_and_k_take_the_order_of_the_model(void **state)
     close(f.fd);
 }
 
-static void written_adapters_read_back_bit_for_bit(void **state)
+/* An adapter and what its stream reads as, and how many tensors that has. spoil: the second slot's
+ * shape is written with two sides. */
+static int write_and_read(const ft_adapter_config *cfg, int spoil, ft_adapter **a,
+                          ft_adapter **back, uint64_t *records, ft_err *why)
 {
-    ft_err e = {0};
-    ft_adapter_config cfg = {.rank = 3, .alpha = 5, .dropout = 0.125f,
-                          .targets = 1u << FT_Q | 1u << FT_K | 1u << FT_DOWN};
     ft_header h = {0};
     ft_writer_options o = {0};
     ft_counts counts = {0};
-    ft_adapter *l = NULL, *back = NULL;
+    ft_adapter *l = NULL;
     ft_reader *reader = NULL;
     ft_out *out = NULL;
     ft_writer *w = NULL;
     ft_buf extra = {0};
     scratch_file f = scratch_new();
-    (void)state;
-    OK(ft_adapter_new(&l, toy, &cfg, 7, &e));
+    ft_err e = {0};
+    int rc;
+    OK(ft_adapter_new(&l, toy, cfg, 7, &e));
     for (size_t i = 0; i < l->n_params; i++)
         l->params[i] = (float)i * 0.5f - 100;
+    l->slots[1].vector ^= spoil;
     OK(ft_adapter_header(l, toy, &h, &extra, &e));
     OK(ft_out_open_log(&out, f.path, &e));
     OK(ft_writer_open(&w, out, &h, &o, NULL, &e));
     OK(ft_adapter_write(l, toy, l->params, w, &e));
     OK(ft_writer_finish(&w, &counts, &e));
-    OK(ft_adapter_read(&back, toy, f.path, NULL, &reader, NULL, &e));
-    assert_int_equal(ft_reader_records(reader), 3 * 2 * toy->L);
-    assert_true(ft_reader_verified(reader));
-    assert_int_equal(back->cfg.targets, cfg.targets);
-    assert_true(back->cfg.dropout == cfg.dropout && back->scaling == l->scaling);
-    assert_int_equal(back->n_params, l->n_params);
-    assert_memory_equal(back->params, l->params, l->n_params * sizeof(float));
+    rc = ft_adapter_read(back, toy, f.path, NULL, &reader, NULL, &e);
+    if (rc == 0) {
+        assert_true(ft_reader_verified(reader));
+        *records = ft_reader_records(reader);
+    }
     ft_reader_free(&reader);
-    ft_adapter_free(&l);
-    ft_adapter_free(&back);
     ft_buf_free(&extra);
     close(f.fd);
+    *a = l;
+    *why = e;
+    return rc;
+}
+
+static void read_back(const ft_adapter_config *cfg, size_t tensors)
+{
+    ft_adapter *l = NULL, *back = NULL;
+    uint64_t records = 0;
+    ft_err e = {0};
+    OK(write_and_read(cfg, 0, &l, &back, &records, &e));
+    assert_int_equal(records, tensors);
+    assert_int_equal(back->cfg.method, cfg->method);
+    assert_int_equal(back->cfg.rank, cfg->rank);
+    assert_int_equal(back->cfg.targets, cfg->targets);
+    assert_true(back->cfg.dropout == cfg->dropout && back->scaling == l->scaling);
+    assert_int_equal(back->n_params, l->n_params);
+    assert_memory_equal(back->params, l->params, l->n_params * sizeof(float));
+    ft_adapter_free(&l);
+    ft_adapter_free(&back);
+}
+
+static void written_adapters_read_back_bit_for_bit(void **state)
+{
+    (void)state;
+    read_back(&(ft_adapter_config){.rank = 3, .alpha = 5, .dropout = 0.125f,
+                                   .targets = 1u << FT_Q | 1u << FT_K | 1u << FT_DOWN},
+              3 * 2 * toy->L);
+    read_back(&(ft_adapter_config){.method = FT_METHOD_ADAPTER, .rank = 3,
+                                   .targets = FT_BOTTLENECK_HOULSBY}, 2 * 4 * toy->L);
+    read_back(&(ft_adapter_config){.method = FT_METHOD_ADAPTER, .rank = 32,
+                                   .targets = FT_BOTTLENECK_PFEIFFER}, 4 * toy->L);
+}
+
+static void a_vector_is_no_matrix_of_one_column(void **state)
+{
+    ft_adapter_config cfg = {.method = FT_METHOD_ADAPTER, .rank = 3,
+                             .targets = FT_BOTTLENECK_HOULSBY};
+    ft_adapter *l = NULL, *back = NULL;
+    uint64_t records;
+    ft_err e = {0};
+    (void)state;
+    assert_int_equal(write_and_read(&cfg, 1, &l, &back, &records, &e), FT_ERR_DATA);
+    if (!strstr(e.text, "layers.0.self_attn.adapter_down.bias': shape: not [3]"))
+        fail_msg("%s", e.text);
+    assert_null(back);
+    ft_adapter_free(&l);
 }
 
 /* Reading must fail with FT_ERR_DATA and a message that holds `words`. */
@@ -134,6 +179,35 @@ static void refused(ft_mp extra, const spoiler *s, const char *words)
         fail_msg("'%s' does not say '%s'", e.text, words);
     assert_null(l);
     close(f.fd);
+}
+
+/* Bottlenecks: kind, width and activation as a header has them. */
+static void a_header_of_bottlenecks_must_make_sense(void **state)
+{
+    static const struct { const char *kind; uint64_t width; const char *activation, *words; }
+        cases[] = {
+         {"parallel", 4, "silu", "kind: missing"}, {"houlsby", 0, "silu", "width: missing or zero"},
+         {"pfeiffer", 33, "silu", "32 channels: 1 to 32"}, {"houlsby", 4, "relu", "activation: "},
+         {"houlsby", UINT64_MAX, "silu", "32 channels: 1 to 32"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ft_buf b = {0};
+        ft_mp_put_map(&b, 6);
+        ft_mp_put_cstr(&b, "method");
+        ft_mp_put_cstr(&b, "adapter");
+        ft_mp_put_cstr(&b, "kind");
+        ft_mp_put_cstr(&b, cases[i].kind);
+        ft_mp_put_cstr(&b, "width");
+        ft_mp_put_uint(&b, cases[i].width);
+        ft_mp_put_cstr(&b, "activation");
+        ft_mp_put_cstr(&b, cases[i].activation);
+        ft_mp_put_cstr(&b, "layers");
+        ft_mp_put_uint(&b, toy->L);
+        ft_mp_put_cstr(&b, "base");
+        ft_mp_put_bin(&b, toy->digest.b, sizeof toy->digest.b);
+        refused(slice_of(&b), NULL, cases[i].words);
+        ft_buf_free(&b);
+    }
 }
 
 #define TENSOR "base_model.model.model.layers.1.mlp.up_proj.lora_B.weight"
@@ -224,6 +298,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_of_q_and_k_take_the_order_of_the_model),
         cmocka_unit_test(written_adapters_read_back_bit_for_bit),
+        cmocka_unit_test(a_vector_is_no_matrix_of_one_column),
+        cmocka_unit_test(a_header_of_bottlenecks_must_make_sense),
         cmocka_unit_test(tensors_that_do_not_fit_are_refused),
         cmocka_unit_test(headers_that_do_not_fit_are_refused),
         cmocka_unit_test(an_adapter_without_a_base_is_bound_by_shape_with_a_warning),

@@ -19,6 +19,11 @@ static void add(cli_adapters *a, ft_model *m, const char *name, const char *path
                    "it were not; generate in two runs", path, m->transform);
         cli_fail();
     }
+    if (to->adapter->cfg.method == FT_METHOD_FULL && (a->n > 0 || name)) {
+        ft_err_set(cli_err(), FT_ERR_DATA, "%s has all weights of a model, not something beside "
+                   "them: give it alone, by -a, or merge it", path);
+        cli_fail();
+    }
     to->name = name;
     a->n++;
     if (to->adapter->cfg.rank > a->max_rank)
@@ -42,6 +47,8 @@ void cli_adapters_read(cli_adapters *a, ft_model *m, const char *named)
         add(a, m, NULL, cli_adapter());
     if (!named)
         return;
+    if (a->n && a->list[0].adapter->cfg.method == FT_METHOD_FULL)
+        cli_usage_error("--adapters does not go with an adapter of method full (-a)");
     a->named = 1;
     a->names = ft_strndup(named, strlen(named), cli_err());
     if (!a->names)

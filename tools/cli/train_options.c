@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static uint64_t rank = 16, prefix_tokens = 20, prompt_tokens = 20;
+static uint64_t rank = 16, prefix_tokens = 20, prompt_tokens = 20, width = 64;
 static double alpha = 32, dropout = 0;
 static const char *method = "lora", *targets = "all", *recompute = "none", *schedule = "cosine";
-static const char *start = "default", *scaled = "k,v,down";
+static const char *start = "default", *scaled = "k,v,down", *kind = "pfeiffer";
 static int no_shuffle, no_share, rslora, dora;
 
 cli_train_options cli_train = {
@@ -18,7 +18,7 @@ cli_train_options cli_train = {
             .spike = 10, .lora_plus = 1}};
 
 const cli_option cli_train_list[] = {
-    {"method", 0, CLI_CHOICE, &method, "lora|ia3|prefix|prompt", 0, 0, CLI_PAYLOAD,
+    {"method", 0, CLI_CHOICE, &method, "lora|ia3|prefix|prompt|adapter|full", 0, 0, CLI_PAYLOAD,
      "what is trained"},
     {"lora-rank", 0, CLI_COUNT, &rank, "R", 1, 65536, CLI_PAYLOAD, "rank of the adapter"},
     {"lora-alpha", 0, CLI_REAL, &alpha, "A", 1e-6, 1e6, CLI_PAYLOAD,
@@ -45,8 +45,11 @@ const cli_option cli_train_list[] = {
      "virtual tokens that have an embedding"},
     {"init-text", 0, CLI_TEXT, &cli_train.init_text, "TEXT", 0, 0, CLI_PAYLOAD,
      "what virtual tokens are at first; else the first tokens of the data"},
-    {"base", 0, CLI_CHOICE, &cli_train.base, "file|nf4", 0, 0, CLI_PAYLOAD,
-     "train on the weights of the file, or on them in nf4 (QLoRA)"},
+    {"adapter-kind", 0, CLI_CHOICE, &kind, "houlsby|pfeiffer", 0, 0, CLI_PAYLOAD,
+     "bottlenecks behind attention and MLP, or behind the MLP alone"},
+    {"adapter-width", 0, CLI_COUNT, &width, "M", 1, 65536, CLI_PAYLOAD, "width of the bottlenecks"},
+    {"base", 0, CLI_CHOICE, &cli_train.base, "file|nf4|f32", 0, 0, CLI_PAYLOAD,
+     "train on the weights of the file, on them in nf4 (QLoRA), or (full) from them in f32"},
     {"lr", 0, CLI_REAL, &cli_train.cfg.lr, "RATE", 0, 10, CLI_PAYLOAD,
      "learning rate after the warm-up; each method has its own default"},
     {"schedule", 0, CLI_CHOICE, &schedule, "cosine|linear|constant", 0, 0, CLI_PAYLOAD,
@@ -114,6 +117,7 @@ static const struct { const char *option; unsigned methods; } of_methods[] = {
     {"lora-plus", 1u << FT_METHOD_LORA}, {"lora-init", 1u << FT_METHOD_LORA},
     {"ia3-targets", 1u << FT_METHOD_IA3}, {"prefix-tokens", 1u << FT_METHOD_PREFIX},
     {"prompt-tokens", 1u << FT_METHOD_PROMPT},
+    {"adapter-kind", 1u << FT_METHOD_ADAPTER}, {"adapter-width", 1u << FT_METHOD_ADAPTER},
     {"init-text", 1u << FT_METHOD_PREFIX | 1u << FT_METHOD_PROMPT}};
 
 static void check_method(enum ft_method m)
@@ -133,6 +137,14 @@ static void adapter_config(ft_adapter_config *c)
 {
     c->method = ft_method_by_name((ft_slice){(const uint8_t *)method, strlen(method)});
     check_method(c->method);
+    if (c->method == FT_METHOD_FULL && strcmp(cli_train.base, "nf4") == 0)
+        cli_usage_error("--base nf4 is frozen, and --method full trains all weights: --base f32");
+    if (c->method != FT_METHOD_FULL && strcmp(cli_train.base, "f32") == 0)
+        cli_usage_error("--base f32 goes with --method full, not with %s", method);
+    if (c->method == FT_METHOD_ADAPTER) {
+        c->rank = (size_t)width;
+        c->targets = strcmp(kind, "houlsby") == 0 ? FT_BOTTLENECK_HOULSBY : FT_BOTTLENECK_PFEIFFER;
+    }
     if (c->method == FT_METHOD_IA3)
         cli_check(ft_targets_parse(scaled, &c->targets, cli_err()));
     if (c->method == FT_METHOD_PREFIX)
