@@ -94,8 +94,8 @@ typedef struct ft_adapter {
  * choices. */
 int ft_targets_parse(const char *text, unsigned *bits, ft_err *e) FT_MUST_CHECK;
 
-/* As users and streams write it: "lora", "ia3", "prefix", "prompt", "adapter", "full"; FT_METHODS for
- * a name that is none. */
+/* As users and streams write it: "lora", "ia3", "prefix", "prompt", "adapter", "full"; FT_METHODS
+ * for a name that is none. */
 const char *ft_method_name(enum ft_method method);
 enum ft_method ft_method_by_name(ft_slice name);
 /* The learning rate to try first with it. */

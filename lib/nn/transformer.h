@@ -139,8 +139,8 @@ int ft_nn_prefixes_end(ft_nn *nn, float *grads, ft_err *e) FT_MUST_CHECK;
 int ft_nn_backward(ft_nn *nn, const ft_seq *seqs, size_t n, const ft_nn_step *step, double *nll,
                    float *grads, ft_err *e) FT_MUST_CHECK;
 
-/* Returns: the sum over the targets of sequence i of the last ft_nn_backward of KL(base || adapted),
- * in nats, unweighted; 0 without kl. */
+/* Returns: the sum over the targets of sequence i of the last ft_nn_backward of
+ * KL(base || adapted), in nats, unweighted; 0 without kl. */
 double ft_nn_kl(const ft_nn *nn, size_t i);
 
 /* ft_nn_loss of the base alone. */

@@ -31,7 +31,8 @@ void ft_evaluations_train(ft_evaluations *v, double nll, double weight);
 /* Takes what an evaluation measured; either may be NULL. */
 void ft_evaluations_take(ft_evaluations *v, const double *val_loss, const double *forget_loss);
 
-/* Returns: nats by which the loss on general text is above the base's; 0 when it is not measured. */
+/* Returns: nats by which the loss on general text is above the base's; 0 when it is not
+ * measured. */
 double ft_evaluations_rise(const ft_evaluations *v);
 
 /* Returns: whether no run can have come to these numbers. */

@@ -34,7 +34,7 @@ typedef struct ft_train_config {
     double max_forget;             /* nats by which the loss on `forget` may be above the base's
                                     * before training stops; 0: any                             */
     double neftune;                /* noise on embeddings (ft_nn_step); 0: none                   */
-    double kl;                     /* weight of the divergence from the base (ft_nn_step); 0: none */
+    double kl;                     /* weight of the divergence from the base (ft_nn_step), or 0   */
     ft_dataset *forget;            /* general text whose loss is measured at evaluations, or NULL:
                                     * the caller's, which must outlive the run                    */
     int shuffle;

@@ -436,7 +436,8 @@ int ft_trainer_restore(ft_trainer *t, const ft_train_state *s, ft_err *e)
 
 const float *ft_trainer_params(const ft_trainer *t)
 {
-    return t->best && (isfinite(t->best_loss) || ft_trainer_has_forgotten(t)) ? t->best : t->adapter->params;
+    int kept = t->best && (isfinite(t->best_loss) || ft_trainer_has_forgotten(t));
+    return kept ? t->best : t->adapter->params;
 }
 
 const ft_example_loss *ft_trainer_examples(const ft_trainer *t, size_t *n)

@@ -197,6 +197,17 @@ static const char *own_targets(const char *option, const char *given, unsigned b
     return theirs;
 }
 
+static void bottlenecks_from(const ft_adapter_config *c)
+{
+    const char *theirs = c->targets == FT_BOTTLENECK_HOULSBY ? "houlsby" : "pfeiffer";
+    if (cli_given("adapter-kind") && strcmp(kind, theirs) != 0)
+        cli_usage_error("--adapter-kind %s: %s is %s, and what it is stays: leave the option out",
+                        kind, cli_train.init_path, theirs);
+    check_same("adapter-width", (double)width, (double)c->rank);
+    kind = theirs;
+    width = c->rank;
+}
+
 static void virtual_from(const ft_adapter_config *c)
 {
     uint64_t *tokens = c->method == FT_METHOD_PREFIX ? &prefix_tokens : &prompt_tokens;
@@ -231,6 +242,8 @@ void cli_train_options_from(const ft_adapter_config *c)
         cli_usage_error("--init and --init-text both say what training begins with");
     if (c->method == FT_METHOD_LORA)
         lora_from(c);
+    if (c->method == FT_METHOD_ADAPTER)
+        bottlenecks_from(c);
     if (c->method == FT_METHOD_IA3)
         scaled = own_targets("ia3-targets", scaled, c->targets);
     if (c->method == FT_METHOD_PREFIX || c->method == FT_METHOD_PROMPT)
@@ -261,6 +274,9 @@ void cli_train_options_take(void)
                         "--lora-init default only");
     if (!cli_train.init_path)
         adapter_config(&cli_train.adapter);
+    if (cfg->kl > 0 && cli_train.adapter.method == FT_METHOD_FULL)
+        cli_usage_error("--kl needs the base beside the model that is trained, and --method full "
+                        "trains the base itself");
     if (!cli_given("lr"))
         cfg->lr = ft_method_rate(cli_train.adapter.method);
     cfg->seed = cli_seed();
