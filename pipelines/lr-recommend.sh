@@ -1,7 +1,7 @@
 #!/bin/sh
 # lr-recommend.sh RUNS RATE...: from the losses of lr-search.mk's runs, a table in RUNS/rates.tsv
-# and a recommendation with its reason: the smallest rate that is not worse than the best one by more
-# than chance, because a small rate changes less of what the model knew.
+# and a recommendation with its reason: the smallest rate that is not worse than the best one by
+# more than chance, because a small rate changes less of what the model knew.
 set -eu
 runs=$1
 shift

@@ -6,6 +6,8 @@
 #   make -f pipelines/methods.mk METHODS='lora dora ia3' TRAIN_OPTIONS='--epochs 2 --seed 1'
 
 W       ?= build/methods
+# Some 400 examples: enough to see where each method goes.
+EVERY   ?= 150
 METHODS ?= lora rslora dora loraplus pissa olora qlora prefix prompt pfeiffer houlsby ia3 full
 TRAIN_OPTIONS ?= --batch 16 --epochs 1 --seed 1
 

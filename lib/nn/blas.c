@@ -60,14 +60,16 @@ static int check_products(ft_err *e)
     return 0;
 }
 
-/* What OpenBLAS reads at loading: its kernel set, and that it need not start threads. */
-static void advise(void)
+/* What OpenBLAS reads at loading: its kernel set, without which it would compute other bits, and
+ * that it need not start threads. */
+static int advise(ft_err *e)
 {
     const char *family = ft_kernels_get()->name;
     const char *core = strcmp(family, "avx512") == 0 ? "SkylakeX"
                        : strcmp(family, "avx2") == 0 ? "Haswell" : "Nehalem";
-    setenv("OPENBLAS_CORETYPE", core, 0);
-    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    if (setenv("OPENBLAS_CORETYPE", core, 0) < 0 || setenv("OPENBLAS_NUM_THREADS", "1", 1) < 0)
+        return ft_err_nomem(e, sizeof "OPENBLAS_CORETYPE=SkylakeX");
+    return 0;
 }
 
 /* Whether the loader ran out of memory, of which it tells only in words. */
@@ -114,9 +116,8 @@ int nn_blas_load(ft_err *e)
     void *found;
     if (sgemm)
         return 0;
-    if (have_room(e) < 0)
+    if (have_room(e) < 0 || advise(e) < 0)
         return FT_ERR_NOMEM;
-    advise();
     library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
     found = library ? dlsym(library, "cblas_sgemm") : NULL;
     if (!found)

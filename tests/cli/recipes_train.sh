@@ -37,7 +37,8 @@ again sft TRAIN_OPTIONS="$small"
 
 check_status 0 "qlora.mk" recipe qlora TRAIN_OPTIONS="--base nf4 $small" METRICS=em
 check "shows the loss of the base in NF4" grep -q '^  nf4 ' stdout
-check "and memory both ways" test "$(sed -n '/^Memory/,$p' stdout | grep -c -E '^  (file|nf4) ')" = 2
+check "and memory both ways" \
+    test "$(sed -n '/^Memory/,$p' stdout | grep -c -E '^  (file|nf4) ')" = 2
 check "the weights in NF4 take less" jq -n -e --slurpfile a qlora/plan-file.json \
     --slurpfile b qlora/plan-nf4.json '$b[0].weights < $a[0].weights' >/dev/null
 

@@ -100,9 +100,9 @@ for options in "--batch 1" "--batch 7 --threads 3" "--threads 1"; do
 done
 ft-export -q text.ft | awk '{ sub(/^{/, "{\"adapter\":\"" (NR % 2 ? "h" : "l") "\","); print }' |
     ft-import -q >mixed.ft
-ft-generate -q -m toy.gguf -a adapter.ft -n 12 --text <text.ft >lora
+ft-generate -q -m toy.gguf -a adapter.ft -n 12 --text <text.ft >lora.text
 ft-generate -q -m toy.gguf --adapters h=houlsby.f32,l=adapter.ft -n 12 --text <mixed.ft >together
-awk 'NR == FNR { a[FNR] = $0; next } { print FNR % 2 ? a[FNR] : $0 }' alone lora >expected
+awk 'NR == FNR { a[FNR] = $0; next } { print FNR % 2 ? a[FNR] : $0 }' alone lora.text >expected
 check_same "row by row beside a LoRA" expected together
 
 # Refusals.

@@ -7,7 +7,7 @@ fail_allocations() { # NAME INPUT COMMAND...
     make_reference "$@" || return 0
     fresh_out
     run_case "env FT_OOM_COUNT=count LD_PRELOAD=$FT_SHIMS/oom.so" "$@"
-    echo "allocation 1 $(cat count)" | choose_points 60 >points
+    echo "allocation 1 $(cat count)" | choose_points 36 >points
     : >problems
     runs=0
     while read -r call n; do
