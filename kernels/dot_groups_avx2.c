@@ -226,7 +226,7 @@ void ft_k_to_blocks_s8_avx2(const float *x, ft_block_s8 *to, size_t n)
         __m256 v[4];
         __m256i q[4];
         float inverse;
-        for (int i = 0; i < 4; i++)
+        for (size_t i = 0; i < 4; i++)
             v[i] = _mm256_loadu_ps(x + 8 * i);
         b->scale = ft_scale_s8(largest_of(v), &inverse);
         for (int i = 0; i < 4; i++)
@@ -236,7 +236,7 @@ void ft_k_to_blocks_s8_avx2(const float *x, ft_block_s8 *to, size_t n)
         b->first = sum_of(_mm256_add_epi32(q[0], q[1]));
         b->sum = b->first + sum_of(_mm256_add_epi32(q[2], q[3]));
         b->offset = b->scale * (float)b->sum;
-        for (int i = 0; i < 4; i += 2) {
+        for (size_t i = 0; i < 4; i += 2) {
             __m256i words = _mm256_packs_epi32(q[i], q[i + 1]);
             words = _mm256_permute4x64_epi64(words, 0xd8);
             __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words),

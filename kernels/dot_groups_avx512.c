@@ -209,7 +209,7 @@ void ft_k_to_blocks_s8_avx512(const float *x, ft_block_s8 *to, size_t n)
         int32_t sum[2];
         float inverse;
         b->scale = ft_scale_s8(_mm512_reduce_max_epu32(most), &inverse);
-        for (int i = 0; i < 2; i++) {
+        for (size_t i = 0; i < 2; i++) {
             __m512i q = inverse == 0 ? _mm512_setzero_si512()
                                      : _mm512_cvtps_epi32(
                                            _mm512_mul_ps(v[i], _mm512_set1_ps(inverse)));

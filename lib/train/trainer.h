@@ -82,7 +82,8 @@ void ft_trainer_free(ft_trainer **t);
 uint64_t ft_trainer_steps(const ft_trainer *t);    /* that the whole run will have */
 
 /* Before the first step: measures the base's loss on cfg.forget, into forget_loss of a report of
- * step 0. Nothing is done (report->forgets is 0) without cfg.forget and when a state was restored. */
+ * step 0. Nothing is done (report->forgets is 0) without cfg.forget, and when a state was
+ * restored. */
 int ft_trainer_begin(ft_trainer *t, ft_train_report *report, ft_err *e) FT_MUST_CHECK;
 
 /* Does the next step, and the evaluation when one is due and there is something to measure: every

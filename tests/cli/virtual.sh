@@ -182,7 +182,8 @@ no() { # STATUS WORDS COMMAND...
     check "and says so" grep -q -- "$no_words" stderr
 }
 no 64 'prefix-tokens goes with --method prefix' ft-train -m toy.gguf --prefix-tokens 3 packed.ft
-no 64 'lora-rank goes with --method lora' ft-train -m toy.gguf --method prompt --lora-rank 3 packed.ft
+no 64 'lora-rank goes with --method lora' ft-train -m toy.gguf --method prompt --lora-rank 3 \
+    packed.ft
 no 64 'init-text goes with --method prefix' ft-train -m toy.gguf --init-text x packed.ft
 no 64 'takes 1 to 254' ft-train -m toy.gguf --method prefix --prefix-tokens 255 packed.ft
 no 64 'has no tokens' ft-train -m toy.gguf --method prefix --init-text '' packed.ft -o no.ft

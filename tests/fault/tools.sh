@@ -47,7 +47,7 @@ train         | packed.ft  | ft-train -m toy.gguf --lora-rank 2 --epochs 1
 train-file    | packed.ft  | ft-train -m toy.gguf --lora-rank 2 --epochs 1 -o out/adapter.ft
 train-pissa | packed.ft | ft-train -m toy.gguf --lora-init pissa --lora-rank 4 -o out/a
 train-onward  | packed.ft  | ft-train -m toy.gguf --init adapter.ft --val packed.ft -o out/a.ft
-train-prefix  | packed.ft  | ft-train -m toy.gguf --method prefix --prefix-tokens 3 -o out/adapter.ft
+train-prefix | packed.ft | ft-train -m toy.gguf --method prefix --prefix-tokens 3 -o out/a.ft
 train-watch | packed.ft | ft-train -m toy.gguf --forget packed.ft --kl 1 --neftune 5 -o out/a
 train-bottleneck | packed.ft | ft-train -m toy.gguf --method adapter --adapter-width 3 -o out/a
 train-full | packed.ft | ft-train -m toy.gguf --method full -o out/a
