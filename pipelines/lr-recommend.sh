@@ -14,6 +14,7 @@ best=$(awk '$2 != "-" && (!n++ || $2 < least) { least = $2; rate = $1 } END { pr
 
 # Against the best, example by example: rate, difference, its standard error, verdict.
 printf '%s\t0\t0\tbest\n' "$best" >"$runs/against"
+# shellcheck disable=SC2046  # a list of words
 set -- $(awk -v best="$best" '$2 != "-" && $1 != best { print $1 }' "$runs/losses")
 if [ $# -gt 0 ]; then
     names=$(echo "$best" "$@" | tr ' ' ',')
