@@ -38,7 +38,8 @@ awk -F '\t' -v best="$best" '
         for (i = 1; i <= NR; i++)
             printf("%-15s %15s   %s\n", rate[i],
                    (loss[i] == "-" ? "-" : sprintf("%.4f", loss[i])), verdict[i])
-        for (pick = 1; pick < at && (loss[pick] == "-" || verdict[pick] == "worse"); pick++);
+        for (pick = 1; pick < at && (loss[pick] == "-" || verdict[pick] == "worse" ||
+                                     verdict[pick] == "too few"); pick++);
         if (pick == at)
             printf("\nTake %s: it has the lowest validation loss.", best)
         else
@@ -49,6 +50,9 @@ awk -F '\t' -v best="$best" '
         if (at < NR)
             printf(" %s %s.", rate[at + 1], gap(at + 1))
         print ""
+        for (i = 1; i <= NR && verdict[i] != "too few"; i++);
+        if (i <= NR)
+            print "The validation set is too small to say how sure that is: take more examples."
         if (at == NR)
             print "The best is the largest that was tried: try larger ones."
         if (at == 1)
