@@ -1,5 +1,5 @@
 # prefix.mk: prefix tuning (Li and Liang 2021): nothing in the model changes; keys and values of some
-# virtual tokens before every text are learned at each layer. A hundredth of LoRA's parameters, for
+# virtual tokens before every text are learned at each layer. A twentieth of LoRA's parameters, for
 # many small tasks over one base; weaker where much has to be learned.
 #
 #   make -f pipelines/prefix.mk RAW=mine.jsonl W=out
